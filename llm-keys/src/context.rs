@@ -1,0 +1,154 @@
+//! The encryption context: what an envelope belongs to, as sorted pairs with one encoding.
+//!
+//! All of it is associated data of the payload; its hash stands in the envelope; a part of it goes
+//! to the KMS (`docs/spec/envelope.md`, "Context").
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest;
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{KeyId, SystemName, Tenant, Version};
+
+/// What an envelope belongs to. It always comes from the question and the key row, never from the
+/// envelope.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EncryptionContext {
+    pairs: BTreeMap<&'static str, String>,
+    canonical: Vec<u8>,
+    hash: [u8; 32],
+}
+
+impl EncryptionContext {
+    /// The context of one version of a key.
+    pub fn of_key(id: &KeyId, record: Uuid, version: Version) -> Self {
+        Self::from_pairs(BTreeMap::from([
+            ("fmt", "LKE1".to_owned()),
+            ("kind", "key".to_owned()),
+            ("name", id.name.to_string()),
+            ("owner_id", id.owner.id().to_owned()),
+            ("owner_kind", id.owner.kind().to_owned()),
+            ("record", record.hyphenated().to_string()),
+            ("service", id.service.to_string()),
+            ("tenant", id.tenant.to_string()),
+            ("version", version.to_string()),
+        ]))
+    }
+
+    /// The context of one version of a system record.
+    pub fn of_system(tenant: &Tenant, name: &SystemName, record: Uuid, version: Version) -> Self {
+        Self::from_pairs(BTreeMap::from([
+            ("fmt", "LKE1".to_owned()),
+            ("kind", "system".to_owned()),
+            ("name", name.to_string()),
+            ("record", record.hyphenated().to_string()),
+            ("tenant", tenant.to_string()),
+            ("version", version.to_string()),
+        ]))
+    }
+
+    fn from_pairs(pairs: BTreeMap<&'static str, String>) -> Self {
+        let canonical = encode(&pairs);
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, &canonical).as_ref());
+        Self { pairs, canonical, hash }
+    }
+
+    /// The one encoding: the number of pairs as `u16`, then for each pair in the byte order of the
+    /// keys `u16` length, key, `u16` length, value; big-endian, UTF-8.
+    pub fn canonical_bytes(&self) -> &[u8] {
+        &self.canonical
+    }
+
+    /// SHA-256 of [`canonical_bytes`](Self::canonical_bytes).
+    pub fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// All pairs, sorted by key.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.pairs.iter().map(|(&key, value)| (key, value.as_str()))
+    }
+
+    /// The pairs that go to a KMS as its own encryption context, where a policy can name them:
+    /// `lk`, `kind`, `tenant`, `record`, `owner_kind`, `service`, and `ctx`, the hash of all pairs
+    /// in hexadecimal. `readable` adds `name` and `owner_id`; a KMS log then shows them in clear.
+    pub fn kms_pairs(&self, readable: bool) -> Vec<(&'static str, String)> {
+        let mut named = vec!["kind", "tenant", "record", "owner_kind", "service"];
+        if readable {
+            named.extend(["name", "owner_id"]);
+        }
+        let mut pairs = vec![("lk", "1".to_owned()), ("ctx", hex(&self.hash))];
+        pairs.extend(named.into_iter().filter_map(|key| {
+            let value = self.pairs.get(key).filter(|value| !value.is_empty())?;
+            Some((key, value.clone()))
+        }));
+        pairs.sort_unstable();
+        pairs
+    }
+
+    /// Rebuilds a context from its canonical bytes, for tools that check the format.
+    ///
+    /// # Errors
+    /// `InvalidInput` unless `bytes` are exactly what [`canonical_bytes`](Self::canonical_bytes)
+    /// would give: sorted, without duplicates, nothing after the end.
+    pub fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>> {
+        let bad =
+            || Error::new(ErrorKind::InvalidInput, "context.parse", "not a canonical context");
+        let mut rest = bytes;
+        let mut take = |len: usize| -> Result<&[u8]> {
+            let (head, tail) = rest.split_at_checked(len).ok_or_else(bad)?;
+            rest = tail;
+            Ok(head)
+        };
+        let mut number = || -> Result<usize> {
+            let two = take(2)?;
+            Ok(usize::from(u16::from_be_bytes([two[0], two[1]])))
+        };
+        let count = number()?;
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for _ in 0..count {
+            let mut text = || -> Result<String> {
+                let two = take(2)?;
+                let len = usize::from(u16::from_be_bytes([two[0], two[1]]));
+                String::from_utf8(take(len)?.to_vec()).map_err(|_| bad())
+            };
+            let pair = (text()?, text()?);
+            if pairs.last().is_some_and(|last| last.0 >= pair.0) {
+                return Err(bad());
+            }
+            pairs.push(pair);
+        }
+        if rest.is_empty() { Ok(pairs) } else { Err(bad()) }
+    }
+}
+
+fn encode(pairs: &BTreeMap<&'static str, String>) -> Vec<u8> {
+    let mut out =
+        Vec::with_capacity(2 + pairs.iter().map(|(k, v)| 4 + k.len() + v.len()).sum::<usize>());
+    push_len(&mut out, pairs.len());
+    for (key, value) in pairs {
+        push_len(&mut out, key.len());
+        out.extend_from_slice(key.as_bytes());
+        push_len(&mut out, value.len());
+        out.extend_from_slice(value.as_bytes());
+    }
+    out
+}
+
+/// Every part is at most 255 bytes by its parser, so the length always fits.
+fn push_len(out: &mut Vec<u8>, len: usize) {
+    debug_assert!(len <= usize::from(u16::MAX));
+    let len = u16::try_from(len).unwrap_or(u16::MAX);
+    out.extend_from_slice(&len.to_be_bytes());
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}

@@ -1,0 +1,115 @@
+//! The key manager: what an application calls.
+//!
+//! [`SecureKeyManager`] is the trait; [`EnvelopeKeyManager`] keeps its promises with envelopes, a
+//! [`KmsSet`](crate::kms::KmsSet), a [`KeyStore`](crate::store::KeyStore), a cache and an
+//! [`EventSink`](crate::event::EventSink). The life of a read, room by room:
+//!
+//! 1. `get`: is it cached and still good? Then record the event, count the use, give a copy.
+//! 2. `load`: otherwise one flight for each key reads the row and its current version, checks
+//!    state and expiry, parses the envelope and compares its context, asks the KMS for the data
+//!    key, and opens: commitment, header MAC, AEAD.
+//! 3. The cache takes the secret, unless the key was evicted meanwhile.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::cache::CacheStatistics;
+use crate::error::Result;
+use crate::model::{Cursor, KeyFilter, KeyId, KeyMetadata, Page, PageSize, Version};
+use crate::secret::ApiKey;
+
+pub use self::options::{
+    ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
+};
+
+mod options;
+
+/// Stores API keys and gives them back.
+///
+/// | # | Rule | Checked by |
+/// |---|------|------------|
+/// | 1 | What was stored is what `get_api_key` returns | `testing::manager::stored_is_read_back` |
+/// | 2 | A missing key is `Ok(None)` (`false` for delete), never an error | `testing::manager::missing_is_none` |
+/// | 3 | Storing an existing id makes the next version, and reads give that one | `testing::manager::a_second_store_is_version_two` |
+/// | 4 | `expect_version` makes it compare-and-swap: `Conflict` if it does not hold | `testing::manager::expect_version_is_compare_and_swap` |
+/// | 5 | An inactive key is `Inactive`, an expired one `Expired`; activating helps the first | `testing::manager::inactive_and_expired_are_typed` |
+/// | 6 | A deactivated, deleted or replaced key is not served from the cache afterwards | `testing::manager::changes_beat_the_cache` |
+/// | 7 | A thousand cold reads of one key at once are one KMS call and one store read | `testing::manager::a_stampede_is_one_call` |
+/// | 8 | An outage is an error of its kind, never `None` | `testing::manager::an_outage_is_never_none` |
+/// | 9 | A failing event sink stops every operation, and nothing is revealed or changed | `testing::manager::a_failing_sink_stops_everything` |
+/// | 10 | One event for each operation, with caller and outcome, and never the secret | `testing::manager::one_event_each` |
+/// | 11 | A cached key is served for its time to live, then loaded again | `testing::manager::the_cache_lives_its_ttl` |
+/// | 12 | The last use is in the metadata after `shutdown` | `testing::manager::last_use_is_flushed` |
+/// | 13 | A row's envelope moved to another key is `Integrity` | `testing::manager::a_moved_envelope_is_refused` |
+/// | 14 | A deleted key stored again is a new record with version 1 | `testing::manager::deleted_and_stored_is_new` |
+#[async_trait]
+pub trait SecureKeyManager: fmt::Debug + Send + Sync {
+    /// Seals `key` and stores it as the new current version of `id`.
+    ///
+    /// # Errors
+    /// `Conflict` if `options.expect_version` does not hold, or others kept writing the same key;
+    /// `Kms`, `Store`, `EventSink` if that part fails. The key is stored only if this is `Ok`.
+    async fn store_api_key(
+        &self,
+        id: &KeyId,
+        key: ApiKey,
+        options: &StoreOptions,
+    ) -> Result<Version>;
+
+    /// The current version of `id`, from the cache where it is good; `None` if there is no such
+    /// key.
+    ///
+    /// # Errors
+    /// `Inactive`, `Expired`; `Integrity` if the stored bytes are damaged or moved; `Kms`, `Store`,
+    /// `EventSink` if that part fails.
+    async fn get_api_key(&self, id: &KeyId) -> Result<Option<ApiKey>>;
+
+    /// As [`get_api_key`](Self::get_api_key), with a caller, any version, and what is known of it.
+    /// A version that is not the current one never comes from the cache.
+    async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>>;
+
+    /// One page of what is known about keys; no secret, no KMS call.
+    async fn list_api_keys(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&Cursor>,
+        size: PageSize,
+    ) -> Result<Page<KeyMetadata>>;
+
+    /// What is known about one key; no secret, no KMS call.
+    async fn key_metadata(&self, id: &KeyId) -> Result<Option<KeyMetadata>>;
+
+    /// Stops giving out `id`, until [`activate_api_key`](Self::activate_api_key).
+    async fn deactivate_api_key(
+        &self,
+        id: &KeyId,
+        options: &ChangeOptions,
+    ) -> Result<Option<KeyMetadata>>;
+
+    /// Gives out `id` again.
+    async fn activate_api_key(
+        &self,
+        id: &KeyId,
+        options: &ChangeOptions,
+    ) -> Result<Option<KeyMetadata>>;
+
+    /// Deletes `id` with all its versions, at once and for good; `false` if there is no such key.
+    async fn delete_api_key(&self, id: &KeyId, options: &ChangeOptions) -> Result<bool>;
+
+    /// Forgets cached keys, and those being loaded; how many were cached.
+    async fn evict(&self, what: &Evict) -> u64;
+
+    /// Loads `id` into the cache anew, whatever is cached; its version, or `None` if there is no
+    /// such key. A failure leaves what is cached as it is.
+    async fn refresh(&self, id: &KeyId) -> Result<Option<Version>>;
+
+    /// Loads those of `ids` that are not cached, several at once; for each, whether it is there.
+    async fn prewarm(&self, ids: &[KeyId]) -> Vec<(KeyId, Result<bool>)>;
+
+    /// Counts since the manager was built.
+    fn cache_statistics(&self) -> CacheStatistics;
+
+    /// Writes last uses that wait, and forgets all cached keys. Call it before the process ends.
+    async fn shutdown(&self) -> Result<()>;
+}

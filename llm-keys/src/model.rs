@@ -1,0 +1,22 @@
+//! Plain data: what a key is called, what is known about it, and how to ask for it.
+//!
+//! Every text has a parser that says which character is wrong; a value of one of these types is
+//! valid by having been made.
+
+pub use self::caller::{Actor, Caller, Reason, RequestId};
+pub use self::filter::{Cursor, KeyFilter, Page, PageSize};
+pub use self::key_id::{KeyId, Owner};
+pub use self::metadata::KeyMetadata;
+pub use self::notes::{Hint, Labels, Settings, TemplateRef};
+pub use self::row::{KeyRow, KeyState, RowMac, VersionRow, VersionState};
+pub use self::text::{KeyName, OwnerId, Service, SystemName, Tenant};
+pub use self::version::{Days, Seq, Version};
+
+mod caller;
+mod filter;
+mod key_id;
+mod metadata;
+mod notes;
+mod row;
+mod text;
+mod version;

@@ -1,0 +1,77 @@
+//! What may be shown of a key.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::key_id::KeyId;
+use super::notes::{Hint, Labels, Settings, TemplateRef};
+use super::row::{KeyRow, KeyState};
+use super::version::{Days, Version};
+use crate::clock::Micros;
+
+/// Everything about a key that is not secret.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct KeyMetadata {
+    /// What it is called.
+    #[serde(flatten)]
+    pub id: KeyId,
+    /// The record of its row.
+    pub record: Uuid,
+    /// Whether it may be used.
+    #[serde(flatten, serialize_with = "state_word")]
+    pub state: KeyState,
+    /// The version that `get` returns.
+    pub version: Option<Version>,
+    /// How often its row changed.
+    pub generation: u64,
+    /// Non-secret fields.
+    pub settings: Settings,
+    /// The template the settings follow.
+    pub template: Option<TemplateRef>,
+    /// Free marks.
+    pub labels: Labels,
+    /// The last four characters.
+    pub hint: Option<Hint>,
+    /// When it stops to be given out.
+    pub expires_at: Option<Micros>,
+    /// How often it should be replaced.
+    pub rotate_every: Option<Days>,
+    /// When it was first stored.
+    pub created_at: Micros,
+    /// When its row last changed.
+    pub updated_at: Micros,
+    /// When it was last given out, to within a flush interval.
+    pub last_used_at: Option<Micros>,
+}
+
+impl From<KeyRow> for KeyMetadata {
+    fn from(row: KeyRow) -> Self {
+        Self {
+            id: row.id,
+            record: row.record,
+            state: row.state,
+            version: row.current,
+            generation: row.generation,
+            settings: row.settings,
+            template: row.template,
+            labels: row.labels,
+            hint: row.hint,
+            expires_at: row.expires_at,
+            rotate_every: row.rotate_every,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_used_at: row.last_used_at,
+        }
+    }
+}
+
+fn state_word<S: serde::Serializer>(state: &KeyState, serializer: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeMap as _;
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("state", state.word())?;
+    if let KeyState::Deleted { purge_at } = state {
+        map.serialize_entry("purge_at", purge_at)?;
+    }
+    map.end()
+}
