@@ -19,11 +19,23 @@ use crate::error::Result;
 use crate::model::{Cursor, KeyFilter, KeyId, KeyMetadata, Page, PageSize, Version};
 use crate::secret::ApiKey;
 
+pub use self::builder::{Builder, CacheOptions};
+pub use self::envelope_manager::EnvelopeKeyManager;
 pub use self::options::{
     ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
 };
 
+mod builder;
+mod change_state;
+mod delete;
+mod envelope_manager;
+mod get;
+mod list;
+mod load;
 mod options;
+mod record;
+mod store;
+mod uses;
 
 /// Stores API keys and gives them back.
 ///
@@ -50,12 +62,8 @@ pub trait SecureKeyManager: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Conflict` if `options.expect_version` does not hold, or others kept writing the same key;
     /// `Kms`, `Store`, `EventSink` if that part fails. The key is stored only if this is `Ok`.
-    async fn store_api_key(
-        &self,
-        id: &KeyId,
-        key: ApiKey,
-        options: &StoreOptions,
-    ) -> Result<Version>;
+    async fn store_api_key(&self, id: &KeyId, key: ApiKey, options: &StoreOptions)
+    -> Result<Version>;
 
     /// The current version of `id`, from the cache where it is good; `None` if there is no such
     /// key.
