@@ -35,3 +35,5 @@ pub mod kms;
 pub mod manager;
 pub mod model;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
