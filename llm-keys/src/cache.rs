@@ -15,8 +15,8 @@ use crate::model::{KeyId, Owner, Tenant};
 
 pub(crate) use self::entry::{CachedSecret, Entry, UseCell};
 use self::flight::Flights;
-use self::statistics::Counters;
 pub use self::statistics::CacheStatistics;
+use self::statistics::Counters;
 
 mod entry;
 mod flight;
@@ -97,28 +97,33 @@ impl SecretCache {
 
     /// Forgets one key, and the load of it that is under way; how many were cached.
     pub(crate) fn evict(&self, id: &KeyId) -> u64 {
-        self.evict_where(|entries| {
-            u64::from(entries.remove(id).is_some())
-        }, |flying| flying == id)
+        self.evict_where(|entries| u64::from(entries.remove(id).is_some()), |flying| flying == id)
     }
 
     /// Forgets all keys of one owner.
     pub(crate) fn evict_owner(&self, tenant: &Tenant, owner: &Owner) -> u64 {
         let theirs = |id: &KeyId| id.tenant == *tenant && id.owner == *owner;
-        self.evict_where(|entries| {
-            let ids: Vec<_> = entries.iter().map(|(id, _)| id).filter(|id| theirs(id)).collect();
-            ids.iter().filter(|id| entries.remove(&***id).is_some()).count() as u64
-        }, theirs)
+        self.evict_where(
+            |entries| {
+                let ids: Vec<_> =
+                    entries.iter().map(|(id, _)| id).filter(|id| theirs(id)).collect();
+                ids.iter().filter(|id| entries.remove(&***id).is_some()).count() as u64
+            },
+            theirs,
+        )
     }
 
     /// Forgets everything.
     pub(crate) fn evict_all(&self) -> u64 {
-        self.evict_where(|entries| {
-            entries.run_pending_tasks();
-            let count = entries.entry_count();
-            entries.invalidate_all();
-            count
-        }, |_| true)
+        self.evict_where(
+            |entries| {
+                entries.run_pending_tasks();
+                let count = entries.entry_count();
+                entries.invalidate_all();
+                count
+            },
+            |_| true,
+        )
     }
 
     /// Flights first and entries then, under the flights' lock: a flight lands under the same

@@ -62,8 +62,12 @@ pub trait SecureKeyManager: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Conflict` if `options.expect_version` does not hold, or others kept writing the same key;
     /// `Kms`, `Store`, `EventSink` if that part fails. The key is stored only if this is `Ok`.
-    async fn store_api_key(&self, id: &KeyId, key: ApiKey, options: &StoreOptions)
-    -> Result<Version>;
+    async fn store_api_key(
+        &self,
+        id: &KeyId,
+        key: ApiKey,
+        options: &StoreOptions,
+    ) -> Result<Version>;
 
     /// The current version of `id`, from the cache where it is good; `None` if there is no such
     /// key.

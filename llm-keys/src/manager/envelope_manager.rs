@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::SecureKeyManager;
 use super::builder::{Builder, CacheOptions};
 use super::options::{ChangeOptions, Evict, OpenOptions, Opened, StoreOptions};
 use super::uses::Uses;
-use super::SecureKeyManager;
 use crate::cache::{CacheStatistics, SecretCache};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::event::EventSink;
 use crate::kms::KmsSet;
 use crate::kms::local::LocalKms;
-use crate::model::{Caller, Cursor, KeyFilter, KeyId, KeyMetadata, KeyState, Page, PageSize, Version};
+use crate::model::{
+    Caller, Cursor, KeyFilter, KeyId, KeyMetadata, KeyState, Page, PageSize, Version,
+};
 use crate::random::Random;
 use crate::secret::ApiKey;
 use crate::store::{KeyStore, MemoryStore};

@@ -8,8 +8,7 @@ use futures_util::StreamExt as _;
 use super::envelope_manager::Core;
 use super::options::{OpenOptions, Opened, OpenedContent, Served};
 use crate::cache::Entry;
-use crate::clock::Micros;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Action, Event, Outcome};
 use crate::model::{Caller, KeyId, Version};
 use crate::secret::ApiKey;
@@ -107,7 +106,7 @@ impl Core {
 
     fn unexpired(&self, entry: Arc<Entry>) -> Result<Arc<Entry>> {
         match entry.expires_at {
-            Some(at) if self.clock.now() >= at => Err(expired(at)),
+            Some(at) if self.clock.now() >= at => Err(expired()),
             _ => Ok(entry),
         }
     }
@@ -128,11 +127,7 @@ impl Core {
     }
 }
 
-pub(super) fn expired(at: Micros) -> Error {
-    Error::new(
-        crate::ErrorKind::Expired,
-        "manager.get",
-        format!("the key expired ({} µs since 1970)", at.0),
-    )
-    .with_hint("store a new version")
+pub(super) fn expired() -> Error {
+    Error::new(ErrorKind::Expired, "manager.get", "the key has expired")
+        .with_hint("store a new version")
 }

@@ -51,7 +51,7 @@ impl Core {
         if let Some(at) = key.expires_at
             && self.clock.now() >= at
         {
-            return Err(expired(at));
+            return Err(expired());
         }
         let row = match version {
             Some(row) if row.record == key.record && Some(row.version) == key.current => row,
@@ -84,7 +84,10 @@ impl Core {
         let context = EncryptionContext::of_key(id, row.record, row.version);
         parsed.check_context(&context)?;
         if parsed.content() != Content::Raw {
-            return Err(Error::invalid(OP, "this credential has several fields, and no single key"));
+            return Err(Error::invalid(
+                OP,
+                "this credential has several fields, and no single key",
+            ));
         }
         let wrapped_for = KmsContext { context: &context, readable: parsed.readable() };
         let key = self.kms.unwrap(parsed.wrapped(), wrapped_for).await?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::envelope_manager::Core;
 use super::options::{ExpectVersion, StoreOptions};
 use crate::context::EncryptionContext;
-use crate::envelope::{self, Content, Envelope, Sealed};
+use crate::envelope::{self, Content, Envelope, SealRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Action;
 use crate::kms::KmsContext;
@@ -144,14 +144,14 @@ impl Core {
         let readable = self.readable;
         let wrap_for = KmsContext { context: &context, readable };
         let (data_key, wrapped) = self.kms.generate(wrap_for, &*self.random).await?;
-        let sealed = Sealed {
+        let request = SealRequest {
             content: Content::Raw,
             context: &context,
             readable,
             key: &data_key,
             wrapped: &wrapped,
         };
-        key.expose(|key| envelope::seal(key, &sealed, &*self.random))
+        key.expose(|key| envelope::seal(key, &request, &*self.random))
     }
 
     fn new_row(&self, id: &KeyId) -> Result<KeyRow> {

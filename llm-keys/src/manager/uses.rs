@@ -34,7 +34,8 @@ impl Uses {
             let uses: Vec<Use> = batch.iter().map(|used| used.take()).collect();
             if let Err(error) = store.touch(&uses).await {
                 let left = waiting[at * BATCH..].iter();
-                let left = left.enumerate().filter(|(n, used)| *n >= batch.len() || used.put_back());
+                let left =
+                    left.enumerate().filter(|(n, used)| *n >= batch.len() || used.put_back());
                 self.waiting().extend(left.map(|(_, used)| Arc::clone(used)));
                 return Err(error);
             }
