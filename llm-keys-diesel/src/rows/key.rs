@@ -103,13 +103,8 @@ impl TryFrom<StoredKey> for KeyRow {
 
     fn try_from(row: StoredKey) -> Result<Self> {
         let bad = |column| damaged(TABLE, column);
-        let id = key_id(
-            TABLE,
-            &row.tenant,
-            (&row.owner_kind, &row.owner_id),
-            &row.service,
-            &row.name,
-        )?;
+        let id =
+            key_id(TABLE, &row.tenant, (&row.owner_kind, &row.owner_id), &row.service, &row.name)?;
         // The row was found by its path; the other columns must tell the same key.
         if id.path() != row.path {
             return Err(bad("path"));
