@@ -1,0 +1,3 @@
+//! The crate's own backends under the conformance suites, and the suites under broken ones.
+
+mod store;
