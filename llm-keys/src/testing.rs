@@ -2,7 +2,8 @@
 //! feature `testing`, which adds this module and changes nothing else.
 //!
 //! - A **suite** holds one `async fn` for each numbered rule of a trait's contract; a macro makes
-//!   one test of each: [`key_store_conformance!`](crate::key_store_conformance).
+//!   one test of each: [`key_store_conformance!`](crate::key_store_conformance),
+//!   [`kms_conformance!`](crate::kms_conformance).
 
 #![expect(
     clippy::expect_used,
@@ -11,4 +12,6 @@
     reason = "a rule that does not hold must stop the test that runs it"
 )]
 
+pub mod fakes;
+pub mod kms;
 pub mod store;
