@@ -1,0 +1,8 @@
+//! The engine from outside: one test binary, one module for each subject.
+#![cfg(test)]
+
+mod envelope;
+mod gcm;
+mod seeded;
+mod vectors;
+mod wycheproof;
