@@ -5,6 +5,7 @@ use crate::process::{cargo, run};
 use crate::{generate, workspace};
 
 mod dependencies;
+mod links;
 mod sizes;
 
 #[derive(clap::Args)]
@@ -19,7 +20,9 @@ pub(crate) struct Args {
 
 /// Cheap checks first.
 pub(crate) fn run_all(args: &Args) -> Result {
-    sizes::check(&workspace::root()?)?;
+    let root = workspace::root()?;
+    sizes::check(&root)?;
+    links::check(&root)?;
     run(&mut cargo(["fmt", "--all", "--check"])?)?;
     run(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?)?;
     dependencies::check(args.offline, args.require_advisories)?;

@@ -28,7 +28,7 @@ struct Args {
 enum Task {
     /// Run all tests: doctests, then everything else through nextest
     Test(test::Args),
-    /// Check format, lints, documentation, dependencies, generated files and file sizes
+    /// Check format, lints, documentation, dependencies, links, generated files
     Lint(lint::Args),
     /// Regenerate the files that come from code
     Gen(generate::Args),
