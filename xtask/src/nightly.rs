@@ -1,7 +1,7 @@
 //! `cargo xtask nightly`: the long runs.
 
 use crate::failure::Result;
-use crate::{fuzz, package};
+use crate::fuzz;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -12,6 +12,5 @@ pub(crate) struct Args {
 
 /// What is worth doing but too slow for every change. A new long run is a line here.
 pub(crate) fn run_all(args: &Args) -> Result {
-    package::run_all()?;
     fuzz::run_all(&fuzz::Args { seconds: args.fuzz_seconds, target: None })
 }
