@@ -24,6 +24,7 @@ pub use self::secret::{ApiKey, DataKey, SecretBytes};
 mod cache;
 mod clock;
 mod context;
+mod private_file;
 mod random;
 mod secret;
 
