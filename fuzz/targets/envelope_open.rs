@@ -54,7 +54,9 @@ fn open(bytes: &[u8], context: &EncryptionContext, key: &DataKey) {
 fn seal_and_edit(bytes: &[u8], context: &EncryptionContext, key: &DataKey) {
     let [high, low, change, blob_len, rest @ ..] = bytes else { return };
     let blob_len = usize::from(*blob_len).clamp(1, rest.len().max(1));
-    let (Some(blob), Some(plaintext)) = (rest.get(..blob_len), rest.get(blob_len..)) else { return };
+    let (Some(blob), Some(plaintext)) = (rest.get(..blob_len), rest.get(blob_len..)) else {
+        return;
+    };
     let wrapped = WrappedKey { uri: KeyUri::new("test:one").unwrap(), blob: blob.to_vec() };
     let request = SealRequest {
         content: Content::Raw,

@@ -103,6 +103,17 @@ fn every_class_of_the_format_has_a_file() {
 }
 
 #[test]
+fn the_worked_example_of_the_specification_is_a_vector() {
+    let text = fs::read_to_string(root().join("docs/spec/envelope.md")).unwrap();
+    let block = text.split("<!-- example -->\n```text\n").nth(1).unwrap();
+    let lines = block.split("```").next().unwrap().lines();
+    let shown: String = lines.map(|line| &line[14..]).collect();
+    let vector = &committed().into_iter().find(|(name, _)| name == "ok-example").unwrap().1;
+    assert_eq!(shown, vector.envelope);
+    assert!(text.contains(vector.data_key.as_deref().unwrap()));
+}
+
+#[test]
 fn the_python_decoder_agrees_on_every_file() {
     let folder = root().join("vectors");
     let output = Command::new("python3")
