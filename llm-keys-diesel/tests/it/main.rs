@@ -1,0 +1,13 @@
+//! Tests of `DieselStore` on real SQLite files.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
+mod damaged;
+mod failures;
+mod files;
+mod fixture;
+mod names;
+mod plaintext;
+mod processes;
+mod runtime;
+mod schema;
