@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use secrecy::{ExposeSecret, SecretBox};
+use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +24,17 @@ impl SecretBytes {
     /// A copy of `bytes`; wiping those is the caller's part.
     pub fn copy_from(bytes: &[u8]) -> Self {
         Self(SecretBox::new(Box::from(bytes)))
+    }
+
+    /// `len` bytes that `writer` fills where they will stay, so that there is no other copy to
+    /// wipe; if it fails, what it wrote is wiped.
+    pub(crate) fn fill_with<E>(
+        len: usize,
+        writer: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut secret = Self(SecretBox::new(vec![0; len].into_boxed_slice()));
+        writer(secret.0.expose_secret_mut())?;
+        Ok(secret)
     }
 
     /// Shows the bytes to `reader` and to nobody else.

@@ -167,9 +167,10 @@ impl<'a> Parsed<'a> {
         &self.payload()[..NONCE_LEN]
     }
 
-    /// The ciphertext with its tag.
-    pub(super) fn ciphertext(&self) -> &'a [u8] {
-        &self.payload()[NONCE_LEN + 2..]
+    /// The ciphertext and its tag.
+    pub(super) fn ciphertext(&self) -> (&'a [u8], &'a [u8]) {
+        let both = &self.payload()[NONCE_LEN + 2..];
+        both.split_at(both.len() - TAG_LEN)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Making an envelope, and giving one new wrapped data keys.
 
 use aws_lc_rs::aead::{Aad, Nonce};
-use zeroize::Zeroizing;
 
 use super::header::{
     COMMIT_LEN, Content, FIXED_LEN, FLAG_READABLE, MAC_LEN, MAGIC, MSG_ID_LEN, NONCE_LEN, Parsed,
@@ -65,17 +64,15 @@ pub fn seal(plaintext: &[u8], request: &SealRequest<'_>, random: &dyn Random) ->
 
     out.extend_from_slice(nonce);
     push_number(&mut out, plaintext.len())?;
-    // The plaintext is copied into a buffer of our own that is wiped, not into `out`: the AEAD
-    // encrypts in place, and a failure half-way must not leave plaintext in what is stored.
-    let mut buffer = Zeroizing::new(plaintext.to_vec());
+    let at = out.len();
+    out.resize(at + plaintext.len() + TAG_LEN, 0);
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
     let aad = associated_data(&out[..FIXED_LEN], &commit, request.context);
-    let tag = keys
-        .aead()?
-        .seal_in_place_separate_tag(nonce, Aad::from(aad.as_slice()), &mut buffer)
+    // Written where it stays: the plaintext is never copied.
+    let (ciphertext, tag) = out[at..].split_at_mut(plaintext.len());
+    keys.aead()?
+        .seal_out_of_place_scatter(nonce, Aad::from(&aad), plaintext, ciphertext, &[], tag)
         .map_err(|_| broken())?;
-    out.extend_from_slice(&buffer);
-    out.extend_from_slice(tag.as_ref());
     Ok(Envelope::from_bytes(out))
 }
 

@@ -1,0 +1,1 @@
+//! LKE1, attacked.

@@ -1,0 +1,9 @@
+//! The engine from outside: one test binary, one module for each subject.
+#![cfg(test)]
+
+mod conformance;
+mod envelope;
+mod gcm;
+mod seeded;
+mod vectors;
+mod wycheproof;
