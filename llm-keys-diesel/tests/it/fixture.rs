@@ -92,3 +92,14 @@ pub(crate) fn new_key_with(id: &KeyId, record: u128, envelope: Vec<u8>) -> Chang
         ..Change::default()
     }
 }
+
+/// A store on a new file of this name, for tests that keep nothing but the store. The file stays
+/// until the next run, inside the build folder.
+pub(crate) async fn fresh_file(name: &str) -> DieselStore {
+    let path = format!("{}/{name}.db", env!("CARGO_TARGET_TMPDIR"));
+    for end in ["", "-wal", "-shm"] {
+        let old = std::fs::remove_file(format!("{path}{end}"));
+        assert!(old.is_ok() || !std::fs::exists(format!("{path}{end}")).unwrap());
+    }
+    DieselStore::open(&format!("sqlite:{path}")).await.unwrap()
+}
