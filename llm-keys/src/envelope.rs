@@ -9,7 +9,7 @@ use std::fmt;
 use aws_lc_rs::digest;
 
 pub use self::header::{Content, Parsed};
-pub use self::seal::{Sealed, rewrap, seal};
+pub use self::seal::{SealRequest, rewrap, seal};
 
 mod header;
 mod keys;

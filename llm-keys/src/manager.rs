@@ -19,11 +19,23 @@ use crate::error::Result;
 use crate::model::{Cursor, KeyFilter, KeyId, KeyMetadata, Page, PageSize, Version};
 use crate::secret::ApiKey;
 
+pub use self::builder::{Builder, CacheOptions};
+pub use self::envelope_manager::EnvelopeKeyManager;
 pub use self::options::{
     ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
 };
 
+mod builder;
+mod change_state;
+mod delete;
+mod envelope_manager;
+mod get;
+mod list;
+mod load;
 mod options;
+mod record;
+mod store;
+mod uses;
 
 /// Stores API keys and gives them back.
 ///

@@ -19,7 +19,7 @@ const OP: &str = "envelope.seal";
 
 /// What to seal, for whom.
 #[derive(Clone, Copy, Debug)]
-pub struct Sealed<'a> {
+pub struct SealRequest<'a> {
     /// What the plaintext is.
     pub content: Content,
     /// What the envelope belongs to.
@@ -37,7 +37,7 @@ pub struct Sealed<'a> {
 /// # Errors
 /// `InvalidInput` if the plaintext or the wrapped keys break a limit of the format; `Internal` if
 /// `random` fails.
-pub fn seal(plaintext: &[u8], sealed: &Sealed<'_>, random: &dyn Random) -> Result<Envelope> {
+pub fn seal(plaintext: &[u8], request: &SealRequest<'_>, random: &dyn Random) -> Result<Envelope> {
     if plaintext.is_empty() || plaintext.len() > Envelope::MAX_PLAINTEXT {
         return Err(Error::invalid(OP, "a plaintext has 1 to 16384 bytes"));
     }
@@ -45,23 +45,23 @@ pub fn seal(plaintext: &[u8], sealed: &Sealed<'_>, random: &dyn Random) -> Resul
     let mut fresh = [0; MSG_ID_LEN + NONCE_LEN];
     random.fill(&mut fresh)?;
     let (msg_id, nonce) = fresh.split_at(MSG_ID_LEN);
-    let keys = Subkeys::new(sealed.key, msg_id);
+    let keys = Subkeys::new(request.key, msg_id);
     let commit = keys.commitment()?;
 
     let wrapped: usize =
-        sealed.wrapped.iter().map(|w| 4 + w.uri.as_str().len() + w.blob.len()).sum();
+        request.wrapped.iter().map(|w| 4 + w.uri.as_str().len() + w.blob.len()).sum();
     let tail = COMMIT_LEN + MAC_LEN + NONCE_LEN + 2 + plaintext.len() + TAG_LEN;
     let mut out = Vec::with_capacity(FIXED_LEN + 1 + wrapped + tail);
     out.extend_from_slice(MAGIC);
     out.push(VERSION);
     out.extend_from_slice(&SUITE.to_be_bytes());
-    out.extend_from_slice(&(if sealed.readable { FLAG_READABLE } else { 0 }).to_be_bytes());
+    out.extend_from_slice(&(if request.readable { FLAG_READABLE } else { 0 }).to_be_bytes());
     out.extend_from_slice(msg_id);
-    out.extend_from_slice(sealed.context.hash());
-    out.push(sealed.content.byte());
-    push_wrapped(&mut out, sealed.wrapped)?;
+    out.extend_from_slice(request.context.hash());
+    out.push(request.content.byte());
+    push_wrapped(&mut out, request.wrapped)?;
     out.extend_from_slice(&commit);
-    push_header_mac(&mut out, &keys, sealed.context)?;
+    push_header_mac(&mut out, &keys, request.context)?;
 
     out.extend_from_slice(nonce);
     push_number(&mut out, plaintext.len())?;
@@ -69,7 +69,7 @@ pub fn seal(plaintext: &[u8], sealed: &Sealed<'_>, random: &dyn Random) -> Resul
     // encrypts in place, and a failure half-way must not leave plaintext in what is stored.
     let mut buffer = Zeroizing::new(plaintext.to_vec());
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
-    let aad = associated_data(&out[..FIXED_LEN], &commit, sealed.context);
+    let aad = associated_data(&out[..FIXED_LEN], &commit, request.context);
     let tag = keys
         .aead()?
         .seal_in_place_separate_tag(nonce, Aad::from(aad.as_slice()), &mut buffer)
