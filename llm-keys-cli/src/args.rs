@@ -227,7 +227,7 @@ pub(crate) enum LocalCommand {
     /// Copy the master key to a new file, to be kept apart from the database.
     Backup(BackupArgs),
     /// Put a backup in the place of a missing master key.
-    Restore(BackupArgs),
+    Restore(RestoreArgs),
     /// Make a new master key for what is stored from now on; the old one is kept to read what is
     /// there.
     Rotate,
@@ -235,6 +235,17 @@ pub(crate) enum LocalCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct BackupArgs {
+    /// The file to make; one that is there is never replaced.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Seal the backup by a passphrase, which is asked for twice (or read from
+    /// `--passphrase-file`).
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArgs {
     /// The backup.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,

@@ -27,10 +27,12 @@ pub(crate) enum Exit {
     Conflict,
     /// `doctor` found something.
     CheckFailed,
+    /// Ctrl-C; a shell says the same of a program that the signal ended.
+    Interrupted,
 }
 
 impl Exit {
-    /// Every way to end.
+    /// Every way to end but by Ctrl-C.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 10] = [
         Self::Ok,
@@ -58,6 +60,7 @@ impl Exit {
             Self::Integrity => 7,
             Self::Conflict => 8,
             Self::CheckFailed => 9,
+            Self::Interrupted => 130,
         }
     }
 }

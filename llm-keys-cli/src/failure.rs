@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Checks(usize),
     /// Whoever read our output has seen enough.
     ClosedPipe,
+    /// Ctrl-C.
+    Interrupted,
 }
 
 impl Failure {
@@ -60,6 +62,7 @@ impl Failure {
             Self::Checks(_) => Exit::CheckFailed,
             // `llm-keys list | head -1` worked.
             Self::ClosedPipe => Exit::Ok,
+            Self::Interrupted => Exit::Interrupted,
         }
     }
 
@@ -71,6 +74,7 @@ impl Failure {
             Self::Usage { .. } => "usage",
             Self::Checks(_) => "check_failed",
             Self::ClosedPipe => "closed_pipe",
+            Self::Interrupted => "interrupted",
         }
     }
 
@@ -91,6 +95,7 @@ impl Failure {
             Self::Checks(1) => "1 check failed".to_owned(),
             Self::Checks(count) => format!("{count} checks failed"),
             Self::ClosedPipe => "the output was closed".to_owned(),
+            Self::Interrupted => "interrupted".to_owned(),
         }
     }
 
@@ -100,7 +105,7 @@ impl Failure {
             Self::Engine(error) => error.hint(),
             Self::Usage { hint, .. } => hint.as_deref(),
             Self::NotFound(_) => Some("`llm-keys list` shows which keys there are"),
-            Self::Checks(_) | Self::ClosedPipe => None,
+            Self::Checks(_) | Self::ClosedPipe | Self::Interrupted => None,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Where output goes: data to standard output, talk to standard error; as text or as JSON.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
 
 use serde::Serialize;
 use serde_json::json;
@@ -13,15 +15,13 @@ pub(crate) mod view;
 /// Standard output and standard error of this run.
 #[derive(Debug)]
 pub(crate) struct Output {
-    data: io::Stdout,
-    talk: io::Stderr,
     json: bool,
 }
 
 impl Output {
     /// The process's own streams.
     pub(crate) fn new(json: bool) -> Self {
-        Self { data: io::stdout(), talk: io::stderr(), json }
+        Self { json }
     }
 
     /// Whether JSON was asked for.
@@ -31,7 +31,7 @@ impl Output {
 
     /// Whether a person reads standard output.
     pub(crate) fn is_terminal(&self) -> bool {
-        self.data.is_terminal()
+        io::stdout().is_terminal()
     }
 
     /// Writes data as it is.
@@ -39,8 +39,9 @@ impl Output {
     /// # Errors
     /// `ClosedPipe` if nobody reads any more, `Io` if writing fails otherwise.
     pub(crate) fn bytes(&self, data: &[u8]) -> Result<()> {
-        let mut out = self.data.lock();
-        out.write_all(data).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        // Not `io::stdout()` itself: its buffer is never wiped.
+        let out = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+        out.and_then(|mut out| out.write_all(data)).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
             _ => Failure::io("output.write", "standard output cannot be written".into(), error),
         })
@@ -49,6 +50,11 @@ impl Output {
     /// Writes a line of data.
     pub(crate) fn line(&self, text: &str) -> Result<()> {
         self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Writes a line for people: nothing with `--json`.
+    pub(crate) fn text(&self, text: &str) -> Result<()> {
+        if self.json { Ok(()) } else { self.line(text) }
     }
 
     /// Writes a document of JSON, for people indented.
@@ -62,6 +68,20 @@ impl Output {
             Failure::io("output.write", "the JSON cannot be written".into(), error.into())
         })?;
         self.line(&text)
+    }
+
+    /// Says that it is done: on standard error, or with `--json` as a document.
+    pub(crate) fn done(&self, text: &str, document: &impl Serialize) -> Result<()> {
+        if self.json {
+            return self.document(document);
+        }
+        self.note(text);
+        Ok(())
+    }
+
+    /// Asks a question on standard error, and stays on its line.
+    pub(crate) fn ask(&self, text: &str) {
+        let _ = write!(io::stderr().lock(), "{text}");
     }
 
     /// Says something on standard error.
@@ -100,7 +120,7 @@ impl Output {
 
     /// Whoever closed standard error does not want to hear.
     fn talk(&self, line: &str) {
-        let _ = writeln!(self.talk.lock(), "{line}");
+        let _ = writeln!(io::stderr().lock(), "{line}");
     }
 }
 

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use llm_keys::ApiKey;
+use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::args::KeySourceArgs;
@@ -48,12 +49,17 @@ pub(crate) fn read_key(source: KeySourceArgs, output: &Output) -> Result<ApiKey>
     Ok(ApiKey::new(bytes)?)
 }
 
-/// Asks on the terminal, without showing what is typed.
+/// Asks on the terminal, without showing what is typed. Call it inside the runtime.
 ///
 /// # Errors
-/// `Usage` if there is no terminal.
+/// `Usage` if there is no terminal, `Interrupted` on Ctrl-C.
 pub(crate) fn prompt(text: &str) -> Result<Zeroizing<String>> {
+    // Ctrl-C must not end the process before the terminal shows again what is typed.
+    let _caught = signal(SignalKind::interrupt()).map_err(|error| {
+        Failure::io("cli.prompt", "signals cannot be caught".into(), error)
+    })?;
     rpassword::prompt_password(text).map(Zeroizing::new).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => Failure::Interrupted,
         io::ErrorKind::UnexpectedEof => Failure::usage("nothing was typed"),
         _ => Failure::usage(format!("the terminal cannot be asked: {error}")),
     })
