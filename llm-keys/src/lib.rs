@@ -37,6 +37,7 @@ pub use self::secret::{ApiKey, DataKey, SecretBytes};
 mod cache;
 mod clock;
 mod context;
+mod private_file;
 mod random;
 mod secret;
 
