@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::key::{KeyArgs, OwnerArgs};
-pub(crate) use self::secret::{ArgumentKey, KeySourceArgs};
+pub(crate) use self::secret::KeySourceArgs;
 
 mod key;
 mod secret;

@@ -48,8 +48,10 @@ impl Config {
         let config = Self::parse(&text).map_err(bad)?;
         // What a relative path means would depend on the working directory, which may belong to
         // somebody else.
-        let files = [&config.passphrase_file, &config.events.file].into_iter().flatten();
-        for file in files.map(PathBuf::as_path).chain(config.database.as_deref().and_then(sqlite)) {
+        let database = config.database.as_deref().map(llm_keys_diesel::database_file);
+        let database = database.transpose()?.flatten();
+        let files = [&config.passphrase_file, &config.events.file, &database];
+        for file in files.into_iter().flatten() {
             if !file.is_absolute() {
                 let file = file.display();
                 return Err(bad(format!("name the relative path {file}; only absolute ones can")));
@@ -67,11 +69,6 @@ impl Config {
             format!("are wrong in line {line}: {what}")
         })
     }
-}
-
-/// The file of a database URL, if it is one of SQLite.
-fn sqlite(url: &str) -> Option<&Path> {
-    url.strip_prefix("sqlite:").map(Path::new)
 }
 
 #[cfg(test)]
@@ -110,7 +107,8 @@ mod tests {
 
     #[test]
     fn an_error_never_quotes_a_value() {
-        for text in ["database = \"postgres://u:pa55\" x", "database = [\"pa55\"]", "kms = \"pa55\""]
+        for text in
+            ["database = \"postgres://u:pa55\" x", "database = [\"pa55\"]", "kms = \"pa55\""]
         {
             let error = Config::parse(text).unwrap_err();
             assert!(!error.contains("pa55"), "{error}");

@@ -150,6 +150,7 @@ fn made_line(key: Option<&Path>, database: Option<PathBuf>) -> Option<String> {
     .into_iter()
     .flatten()
     .collect();
-    let advice = if key.is_some() { "; back it up with `llm-keys kms local backup FILE`" } else { "" };
+    let advice =
+        if key.is_some() { "; back it up with `llm-keys kms local backup FILE`" } else { "" };
     (!made.is_empty()).then(|| format!("made {}{advice}", made.join(" and ")))
 }

@@ -125,6 +125,11 @@ impl Output {
 }
 
 /// An error as one line of JSON: always the same four members.
-pub(crate) fn error_line(code: &str, message: &str, hint: Option<&str>, op: Option<&str>) -> String {
+pub(crate) fn error_line(
+    code: &str,
+    message: &str,
+    hint: Option<&str>,
+    op: Option<&str>,
+) -> String {
     json!({ "error": { "code": code, "message": message, "hint": hint, "op": op } }).to_string()
 }

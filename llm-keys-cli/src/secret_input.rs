@@ -29,9 +29,9 @@ pub(crate) fn read_key(source: KeySourceArgs, output: &Output) -> Result<ApiKey>
         return Ok(ApiKey::new(key.0.as_bytes().to_vec())?);
     }
     if let Some(variable) = source.from_env {
-        let value = std::env::var_os(&variable).map(OsString::into_vec).ok_or_else(|| {
-            Failure::usage("the environment variable of `--from-env` is not set")
-        })?;
+        let value = std::env::var_os(&variable)
+            .map(OsString::into_vec)
+            .ok_or_else(|| Failure::usage("the environment variable of `--from-env` is not set"))?;
         return Ok(ApiKey::new(value)?);
     }
     if let Some(path) = source.key_file {
@@ -55,9 +55,8 @@ pub(crate) fn read_key(source: KeySourceArgs, output: &Output) -> Result<ApiKey>
 /// `Usage` if there is no terminal, `Interrupted` on Ctrl-C.
 pub(crate) fn prompt(text: &str) -> Result<Zeroizing<String>> {
     // Ctrl-C must not end the process before the terminal shows again what is typed.
-    let _caught = signal(SignalKind::interrupt()).map_err(|error| {
-        Failure::io("cli.prompt", "signals cannot be caught".into(), error)
-    })?;
+    let _caught = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::io("cli.prompt", "signals cannot be caught".into(), error))?;
     rpassword::prompt_password(text).map(Zeroizing::new).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted => Failure::Interrupted,
         io::ErrorKind::UnexpectedEof => Failure::usage("nothing was typed"),
@@ -76,9 +75,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
     if !found.is_file() {
         return Err(bad("is not a regular file".to_owned()));
     }
-    File::open(path)
-        .and_then(read_limited)
-        .map_err(|error| bad(format!("cannot be read: {error}")))
+    File::open(path).and_then(read_limited).map_err(|error| bad(format!("cannot be read: {error}")))
 }
 
 /// All of `reader` without one newline at the end; of an input that is too long only so much that

@@ -56,9 +56,9 @@ impl Settings {
         Self::from_parts(global, Home::from_env()?, |name| std::env::var_os(name))
     }
 
-    /// The file of the database; `None` if it is no file.
+    /// The file of the database; `None` if it is no file, or a URL that opening will refuse.
     pub(crate) fn database_file(&self) -> Option<PathBuf> {
-        self.database.strip_prefix("sqlite:").map(PathBuf::from)
+        llm_keys_diesel::database_file(&self.database).ok().flatten()
     }
 
     /// Whether the database is the one of the embedded default.
@@ -151,9 +151,8 @@ fn cache_ttl(text: &str, from: &Origin) -> Result<Duration> {
         Origin::Variable(name) => name,
         _ => "cache.ttl",
     };
-    when::time_to_live(text).map_err(|_| {
-        Failure::usage(format!("{whose} is not a time such as `3600`, `30m` or `1h`"))
-    })
+    when::time_to_live(text)
+        .map_err(|_| Failure::usage(format!("{whose} is not a time such as `3600`, `30m` or `1h`")))
 }
 
 fn default_database(home: &Home) -> Result<String> {

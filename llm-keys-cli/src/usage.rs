@@ -17,11 +17,12 @@ pub(crate) fn failure(error: &clap::Error) -> Failure {
     let command = text(ContextKind::SuggestedSubcommand).map(|name| format!("`{name}`"));
     match error.kind() {
         ErrorKind::UnknownArgument => match option {
-            Some(name) => Failure::usage(format!("there is no option `{name}` here"))
-                .with_hint(text(ContextKind::SuggestedArg).map_or_else(
+            Some(name) => Failure::usage(format!("there is no option `{name}` here")).with_hint(
+                text(ContextKind::SuggestedArg).map_or_else(
                     || "add `--help` to see which there are".to_owned(),
                     |name| format!("did you mean `{name}`?"),
-                )),
+                ),
+            ),
             None => Failure::usage("there is an argument too many")
                 .with_hint("a key is no argument: pipe it in, or use `--key-file`"),
         },
@@ -53,5 +54,7 @@ pub(crate) fn failure(error: &clap::Error) -> Failure {
 /// Whether it is spelled like an option, and not like a key that begins with a dash.
 fn is_option(name: &str) -> bool {
     let rest = name.trim_start_matches('-');
-    name.starts_with('-') && rest.len() <= 20 && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+    name.starts_with('-')
+        && rest.len() <= 20
+        && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
 }

@@ -19,9 +19,10 @@ pub(crate) async fn run(args: &DeleteArgs, connect: &Connect<'_>) -> Result<()> 
         }
         output.ask(&format!("Delete {id} with all its versions, for good? [y/N] "));
         let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer).map_err(|error| {
-            Failure::io("cli.ask", "the terminal cannot be read".into(), error)
-        })?;
+        io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|error| Failure::io("cli.ask", "the terminal cannot be read".into(), error))?;
         if !["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
             return Err(Failure::usage("nothing was deleted"));
         }

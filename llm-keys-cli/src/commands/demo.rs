@@ -39,7 +39,8 @@ pub(crate) async fn run(output: &Output) -> Result<()> {
     let shown = folder.path().display();
     output.text(&format!("All of this happens in {shown}, which is gone at the end.\n"))?;
 
-    output.text("Three keys with made-up values are sealed, each under a data key of its own:\n")?;
+    output
+        .text("Three keys with made-up values are sealed, each under a data key of its own:\n")?;
     let values = demo.store_keys().await?;
     output.text(&demo.list().await?)?;
 
@@ -61,7 +62,8 @@ pub(crate) async fn run(output: &Output) -> Result<()> {
         found.pieces,
     ))?;
 
-    output.text("Now somebody who can write the database puts Alice's sealed key into Bob's row.")?;
+    output
+        .text("Now somebody who can write the database puts Alice's sealed key into Bob's row.")?;
     let refused = demo.move_and_read().await?;
     let code = refused.kind().code();
     output.text(&format!("Reading Bob's key is refused ({code}):\n  {refused}\n"))?;
@@ -75,7 +77,9 @@ pub(crate) async fn run(output: &Output) -> Result<()> {
             "moved_row": { "code": code, "message": refused.to_string() },
         }));
     }
-    output.text("Next, with a key of your own: `llm-keys store anthropic`; all else: `llm-keys help`.")
+    output.text(
+        "Next, with a key of your own: `llm-keys store anthropic`; all else: `llm-keys help`.",
+    )
 }
 
 struct Demo {

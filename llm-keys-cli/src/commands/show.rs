@@ -21,9 +21,5 @@ pub(crate) async fn run(args: &ShowArgs, connect: &Connect<'_>) -> Result<()> {
     };
     let view = KeyView::new(&key, super::now());
     let output = connect.output();
-    if output.is_json() {
-        output.document(&view)
-    } else {
-        output.bytes(view.lines().as_bytes())
-    }
+    if output.is_json() { output.document(&view) } else { output.bytes(view.lines().as_bytes()) }
 }

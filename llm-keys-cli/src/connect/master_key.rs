@@ -74,9 +74,9 @@ impl MasterKeyPlace {
             Self::Passphrase(path) => ("local-passphrase", path),
             Self::Elsewhere(text) => return Ok(text.clone()),
         };
-        let path = path.to_str().ok_or_else(|| {
-            Failure::usage("the path of the master key is not UTF-8 text")
-        })?;
+        let path = path
+            .to_str()
+            .ok_or_else(|| Failure::usage("the path of the master key is not UTF-8 text"))?;
         Ok(format!("{scheme}:{path}"))
     }
 }
@@ -110,7 +110,10 @@ impl Connect<'_> {
     ///
     /// # Errors
     /// `Kms(KeyMissing)` if the database is there: a new key could open nothing in it.
-    pub(super) fn make_default_master_key(&self, database_was_there: bool) -> Result<Option<PathBuf>> {
+    pub(super) fn make_default_master_key(
+        &self,
+        database_was_there: bool,
+    ) -> Result<Option<PathBuf>> {
         if !self.settings.kms.is_empty() {
             return Ok(None);
         }
@@ -186,8 +189,9 @@ fn missing(path: &Path, with_database: bool) -> Error {
              that database are lost",
         );
     }
-    Error::new(fault, "kms.open", format!("the master key {shown} is missing"))
-        .with_hint("`llm-keys init` makes one, `llm-keys kms local restore FILE` puts a backup back")
+    Error::new(fault, "kms.open", format!("the master key {shown} is missing")).with_hint(
+        "`llm-keys init` makes one, `llm-keys kms local restore FILE` puts a backup back",
+    )
 }
 
 /// The parameter file that `init --passphrase` makes.

@@ -67,7 +67,7 @@ impl<'a> KeyView<'a> {
     }
 
     /// The cells of a table row, in the order of [`Self::COLUMNS`].
-    pub(crate) fn cells(&self) -> [String; Self::COLUMNS.len()] {
+    pub(crate) fn cells(&self) -> [String; 9] {
         [
             self.service.to_owned(),
             self.owner.to_string(),

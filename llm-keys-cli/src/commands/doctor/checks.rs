@@ -73,7 +73,9 @@ pub(super) async fn database(connect: &Connect<'_>) -> Result<String> {
             store.key_list(&KeyFilter::default(), None, PageSize::new(1)?).await?;
             Ok(format!("{shown} opens, with tables that this version knows"))
         }
-        None => Err(Failure::usage(format!("{shown} is not there")).with_hint("run `llm-keys init`")),
+        None => {
+            Err(Failure::usage(format!("{shown} is not there")).with_hint("run `llm-keys init`"))
+        }
     }
 }
 
