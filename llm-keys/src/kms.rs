@@ -14,9 +14,11 @@ use crate::error::Result;
 use crate::random::Random;
 use crate::secret::DataKey;
 
+pub use self::from_uri::{FromUri, from_uri};
 pub use self::set::KmsSet;
 pub use self::uri::KeyUri;
 
+mod from_uri;
 pub mod local;
 mod set;
 mod uri;

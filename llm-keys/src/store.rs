@@ -18,6 +18,10 @@ use crate::model::{
     VersionRow,
 };
 
+pub use self::memory::MemoryStore;
+
+mod memory;
+
 /// A small named envelope of our own: sentinel, row-MAC keys, token pepper, KMS alias pins.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SystemRow {

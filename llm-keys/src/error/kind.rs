@@ -168,6 +168,14 @@ impl ErrorKind {
     }
 }
 
+impl ErrorKind {
+    /// Whether this says something about the key itself, so that what is cached of it is no longer
+    /// true; otherwise only the attempt failed.
+    pub(crate) fn is_about_the_key(self) -> bool {
+        matches!(self, Self::Inactive | Self::Expired | Self::Integrity(_))
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

@@ -3,7 +3,7 @@
 //! A master key is 32 random bytes. Each data key is wrapped under a key derived for that one wrap
 //! from the master key and a random 256-bit salt, so that a master key has no practical limit on
 //! the number of wraps. A blob is `1 | salt[32] | nonce[12] | ciphertext[32] | tag[16]`; the
-//! canonical context and the key URI are associated data.
+//! canonical context and the key URI are associated data (`docs/spec/local-master-key.md`).
 
 use std::fmt;
 
@@ -19,6 +19,17 @@ use crate::error::{Error, ErrorKind, KmsFault, Result};
 use crate::model::{SystemName, Tenant, Version};
 use crate::random::{Random, SystemRandom};
 use crate::secret::DataKey;
+
+pub use self::backup::{Restored, backup, restore};
+pub use self::file::{Created, create, load};
+pub use self::passphrase::{PassphraseCost, create_passphrase, open_passphrase};
+pub use self::rotate::{Rotated, rotate};
+
+mod backup;
+mod file;
+mod passphrase;
+mod rotate;
+mod siblings;
 
 const BLOB_VERSION: u8 = 1;
 const SALT_LEN: usize = 32;
@@ -53,6 +64,11 @@ impl MasterKey {
     /// What envelopes call this key.
     pub fn uri(&self) -> &KeyUri {
         &self.uri
+    }
+
+    /// The 32 digits of its URI.
+    fn id(&self) -> &str {
+        self.uri.as_str().trim_start_matches("local:")
     }
 
     /// Shows the bytes to `reader` and to nobody else.
@@ -199,3 +215,6 @@ impl hkdf::KeyType for TagLen {
         16
     }
 }
+
+#[cfg(test)]
+mod tests;

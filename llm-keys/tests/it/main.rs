@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod compile_fail;
+mod conformance;
 mod envelope;
 mod gcm;
 mod seeded;

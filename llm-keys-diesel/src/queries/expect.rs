@@ -1,0 +1,120 @@
+//! What must hold before a change is made.
+
+use std::collections::HashMap;
+
+use diesel::dsl::auto_type;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use llm_keys::envelope::Envelope;
+use llm_keys::error::Result;
+use llm_keys::model::SystemName;
+use llm_keys::store::{Change, Expect};
+use llm_keys::{KeyId, Tenant, Version};
+use uuid::Uuid;
+
+use super::key_find::one_version;
+use super::system::one_system;
+use crate::backend::Conn;
+use crate::failure::{conflict, failed};
+use crate::rows::change::StoredId;
+use crate::rows::version_column;
+use crate::schema::{
+    llm_keys_keys as keys, llm_keys_system as system, llm_keys_versions as versions,
+};
+
+const OP: &str = "store.commit";
+
+/// Checks every expectation of `change`, inside its transaction; gives the ids of the records whose
+/// rows are there, as far as they are needed to say which keys changed.
+pub(super) async fn check_in_txn(conn: &mut Conn, change: &Change) -> Result<HashMap<Uuid, KeyId>> {
+    let mut ids = HashMap::new();
+    for expect in &change.expect {
+        let holds = match expect {
+            Expect::Absent(id) => is_absent(conn, id).await?,
+            Expect::Generation { record, generation } => {
+                match generation_of(conn, *record).await? {
+                    Some((found, id)) => {
+                        ids.insert(*record, id);
+                        u64::try_from(found) == Ok(*generation)
+                    }
+                    None => false,
+                }
+            }
+            Expect::Envelope { record, version, hash } => {
+                if let Some((_, id)) = generation_of(conn, *record).await? {
+                    ids.insert(*record, id);
+                }
+                envelope_of(conn, *record, *version).await?.is_some_and(|found| found == *hash)
+            }
+            Expect::System { tenant, name, version } => {
+                system_version_of(conn, tenant, name).await? == version.map(version_column)
+            }
+            // An expectation that we cannot check does not hold.
+            _ => false,
+        };
+        if !holds {
+            return Err(conflict(OP, "somebody else changed the same thing first"));
+        }
+    }
+    Ok(ids)
+}
+
+async fn is_absent(conn: &mut Conn, id: &KeyId) -> Result<bool> {
+    let path = id.path();
+    let found: Option<String> = on_backend!(conn, |conn| {
+        record_of(id.tenant.as_str(), &path).first(conn).await.optional()
+    })
+    .map_err(|error| failed(OP, error))?;
+    Ok(found.is_none())
+}
+
+async fn generation_of(conn: &mut Conn, record: Uuid) -> Result<Option<(i64, KeyId)>> {
+    let record = record.hyphenated().to_string();
+    let found: Option<(i64, StoredId)> =
+        on_backend!(conn, |conn| key_of_record(&record).first(conn).await.optional())
+            .map_err(|error| failed(OP, error))?;
+    found.map(|(generation, id)| Ok((generation, id.try_into()?))).transpose()
+}
+
+async fn envelope_of(conn: &mut Conn, record: Uuid, version: Version) -> Result<Option<[u8; 32]>> {
+    let record = record.hyphenated().to_string();
+    let found: Option<Option<Vec<u8>>> = on_backend!(conn, |conn| {
+        one_version(&record, version_column(version))
+            .select(versions::envelope)
+            .first(conn)
+            .await
+            .optional()
+    })
+    .map_err(|error| failed(OP, error))?;
+    Ok(found.flatten().map(|bytes| Envelope::from_bytes(bytes).hash()))
+}
+
+async fn system_version_of(
+    conn: &mut Conn,
+    tenant: &Tenant,
+    name: &SystemName,
+) -> Result<Option<i64>> {
+    on_backend!(conn, |conn| {
+        one_system(tenant.as_str(), name.as_str())
+            .select(system::version)
+            .first(conn)
+            .await
+            .optional()
+    })
+    .map_err(|error| failed(OP, error))
+}
+
+#[auto_type]
+pub(super) fn record_of<'a>(tenant: &'a str, path: &'a str) -> _ {
+    keys::table.select(keys::record).filter(keys::tenant.eq(tenant)).filter(keys::path.eq(path))
+}
+
+#[auto_type]
+pub(super) fn key_of_record<'a>(record: &'a str) -> _ {
+    keys::table
+        .select((
+            keys::generation,
+            (keys::tenant, keys::owner_kind, keys::owner_id, keys::service, keys::name),
+        ))
+        .filter(keys::record.eq(record))
+}

@@ -1,0 +1,138 @@
+//! The KMS keys that a user names in settings, as providers.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::local::{LocalKms, open_passphrase};
+use super::{KmsProvider, KmsSet};
+use crate::error::{Error, ErrorKind, Result};
+use crate::home::Home;
+use crate::secret::SecretBytes;
+
+/// What [`from_uri`] needs from the program around it.
+#[derive(Clone, Copy)]
+pub struct FromUri<'a> {
+    home: &'a Home,
+    passphrase: &'a (dyn Fn(&Path) -> Result<SecretBytes> + Send + Sync),
+}
+
+impl<'a> FromUri<'a> {
+    /// `local` is the master key of `home`; there is no passphrase yet.
+    pub fn new(home: &'a Home) -> Self {
+        Self { home, passphrase: &nobody_to_ask }
+    }
+
+    /// Asks `passphrase` for the passphrase of a parameter file, by its path. It may block.
+    #[must_use]
+    pub fn with_passphrase(
+        mut self,
+        passphrase: &'a (dyn Fn(&Path) -> Result<SecretBytes> + Send + Sync),
+    ) -> Self {
+        self.passphrase = passphrase;
+        self
+    }
+}
+
+impl fmt::Debug for FromUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromUri").field("home", self.home).finish_non_exhaustive()
+    }
+}
+
+/// The KMS key that `text` names. This is not the URI in an envelope, which names a key wherever it
+/// is, but says where this machine finds it:
+///
+/// | text | key |
+/// |------|-----|
+/// | `local` | the master key file of [`Home`] |
+/// | `local:/absolute/path` | that master key file |
+/// | `local-passphrase:/absolute/path` | the passphrase for that parameter file |
+///
+/// Must run in a `tokio` runtime: files are read and passphrases computed on its blocking threads.
+///
+/// # Errors
+/// `InvalidInput` if `text` names no key that this build knows; it is never repeated, because
+/// settings of other backends may hold a secret. Else what the backend says.
+pub async fn from_uri(text: &str, options: &FromUri<'_>) -> Result<Arc<dyn KmsProvider>> {
+    let (scheme, rest) = match text.split_once(':') {
+        Some((scheme, rest)) => (scheme, Some(rest)),
+        None => (text, None),
+    };
+    match (scheme, rest) {
+        ("local", None) => {
+            let path = options.home.master_key();
+            blocking(move || LocalKms::open(path)).await
+        }
+        ("local", Some(path)) => {
+            let path = absolute(path, "local:/path/to/master.key")?;
+            blocking(move || LocalKms::open(path)).await
+        }
+        ("local-passphrase", path) => {
+            let path = absolute(path.unwrap_or_default(), "local-passphrase:/path/to/file")?;
+            let passphrase = (options.passphrase)(&path)?;
+            blocking(move || Ok(LocalKms::new(open_passphrase(path, &passphrase)?, Vec::new())))
+                .await
+        }
+        (scheme, _) => Err(match LATER.iter().find(|later| **later == scheme) {
+            Some(later) => {
+                Error::invalid(OP, format!("this build of llm-keys has no KMS `{later}` yet"))
+            }
+            None => Error::invalid(OP, "the KMS URI names no KMS that llm-keys knows"),
+        }
+        .with_hint(KNOWN)),
+    }
+}
+
+impl KmsSet {
+    /// Writes under all keys of `write`, and reads with those and then with `read`: each as
+    /// [`from_uri`] takes it.
+    ///
+    /// # Errors
+    /// As [`from_uri`] and [`KmsSet::new`].
+    pub async fn from_uris<T: AsRef<str>>(
+        write: &[T],
+        read: &[T],
+        options: &FromUri<'_>,
+    ) -> Result<Self> {
+        let mut lists = [Vec::new(), Vec::new()];
+        for (list, texts) in lists.iter_mut().zip([write, read]) {
+            for text in texts {
+                list.push(from_uri(text.as_ref(), options).await?);
+            }
+        }
+        let [write, read] = lists;
+        Self::new(write, read)
+    }
+}
+
+fn absolute(path: &str, example: &'static str) -> Result<PathBuf> {
+    // Two slashes are a host in other URIs.
+    if path.starts_with('/') && !path.starts_with("//") {
+        return Ok(PathBuf::from(path));
+    }
+    Err(Error::invalid(OP, format!("the KMS URI needs an absolute path, such as `{example}`")))
+}
+
+async fn blocking(
+    open: impl FnOnce() -> Result<LocalKms> + Send + 'static,
+) -> Result<Arc<dyn KmsProvider>> {
+    let opened = tokio::task::spawn_blocking(open).await;
+    let kms = opened.map_err(|error| {
+        Error::new(ErrorKind::Internal, OP, "the thread that opens the key is gone")
+            .with_source(error)
+    })??;
+    Ok(Arc::new(kms))
+}
+
+fn nobody_to_ask(path: &Path) -> Result<SecretBytes> {
+    let path = path.display();
+    Err(Error::invalid(OP, format!("there is nobody to ask for the passphrase of {path}")))
+}
+
+const OP: &str = "kms.from_uri";
+const LATER: &[&str] = &["aws-kms", "vault", "gcp-kms", "azure-kv", "pkcs11"];
+const KNOWN: &str = "use `local`, `local:/path/to/master.key` or `local-passphrase:/path/to/file`";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! The manager itself: its parts, and one line for each use case.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::SecureKeyManager;
+use super::builder::{Builder, CacheOptions};
+use super::options::{ChangeOptions, Evict, OpenOptions, Opened, StoreOptions};
+use super::uses::Uses;
+use crate::cache::{CacheStatistics, SecretCache};
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::event::EventSink;
+use crate::kms::KmsSet;
+use crate::kms::local::LocalKms;
+use crate::model::{
+    Caller, Cursor, KeyFilter, KeyId, KeyMetadata, KeyState, Page, PageSize, Version,
+};
+use crate::random::Random;
+use crate::secret::ApiKey;
+use crate::store::{KeyStore, MemoryStore};
+
+/// A [`SecureKeyManager`] that seals each version in an envelope of its own. A clone is another
+/// handle to the same manager.
+#[derive(Clone, Debug)]
+pub struct EnvelopeKeyManager {
+    pub(super) core: Arc<Core>,
+}
+
+/// The parts, shared with loads and writes that go on in the background.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) kms: KmsSet,
+    pub(super) store: Arc<dyn KeyStore>,
+    pub(super) sink: Arc<dyn EventSink>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) cache_options: CacheOptions,
+    pub(super) cache: SecretCache,
+    pub(super) caller: Arc<Caller>,
+    pub(super) readable: bool,
+    pub(super) uses: Uses,
+}
+
+impl EnvelopeKeyManager {
+    /// Starts to put a manager together.
+    pub fn builder() -> Builder<(), ()> {
+        Builder::new()
+    }
+
+    /// A manager that keeps everything in this process, under a master key that is gone with it:
+    /// for tests and trials.
+    pub async fn in_memory() -> Result<Self> {
+        Self::builder()
+            .kms(KmsSet::single(LocalKms::ephemeral()?))
+            .store(MemoryStore::default())
+            .build()
+            .await
+    }
+
+    pub(super) fn from_core(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+}
+
+impl Core {
+    /// The caller of a call: its own, or the manager's.
+    pub(super) fn caller(&self, own: Option<&Caller>) -> Arc<Caller> {
+        own.map_or_else(|| Arc::clone(&self.caller), |own| Arc::new(own.clone()))
+    }
+}
+
+#[async_trait]
+impl SecureKeyManager for EnvelopeKeyManager {
+    async fn store_api_key(
+        &self,
+        id: &KeyId,
+        key: ApiKey,
+        options: &StoreOptions,
+    ) -> Result<Version> {
+        self.core.store(id, &key, options).await
+    }
+
+    async fn get_api_key(&self, id: &KeyId) -> Result<Option<ApiKey>> {
+        Core::get(&self.core, id, &self.core.caller).await
+    }
+
+    async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>> {
+        Core::open(&self.core, id, options).await
+    }
+
+    async fn list_api_keys(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&Cursor>,
+        size: PageSize,
+    ) -> Result<Page<KeyMetadata>> {
+        self.core.list(filter, after, size).await
+    }
+
+    async fn key_metadata(&self, id: &KeyId) -> Result<Option<KeyMetadata>> {
+        self.core.metadata(id).await
+    }
+
+    async fn deactivate_api_key(
+        &self,
+        id: &KeyId,
+        options: &ChangeOptions,
+    ) -> Result<Option<KeyMetadata>> {
+        self.core.change_state(id, KeyState::Inactive, options).await
+    }
+
+    async fn activate_api_key(
+        &self,
+        id: &KeyId,
+        options: &ChangeOptions,
+    ) -> Result<Option<KeyMetadata>> {
+        self.core.change_state(id, KeyState::Active, options).await
+    }
+
+    async fn delete_api_key(&self, id: &KeyId, options: &ChangeOptions) -> Result<bool> {
+        self.core.delete(id, options).await
+    }
+
+    async fn evict(&self, what: &Evict) -> u64 {
+        match what {
+            Evict::Key(id) => self.core.cache.evict(id),
+            Evict::Owner(tenant, owner) => self.core.cache.evict_owner(tenant, owner),
+            Evict::All => self.core.cache.evict_all(),
+        }
+    }
+
+    async fn refresh(&self, id: &KeyId) -> Result<Option<Version>> {
+        Core::refresh(&self.core, id).await
+    }
+
+    async fn prewarm(&self, ids: &[KeyId]) -> Vec<(KeyId, Result<bool>)> {
+        Core::prewarm(&self.core, ids).await
+    }
+
+    fn cache_statistics(&self) -> CacheStatistics {
+        self.core.cache.statistics()
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        self.core.cache.evict_all();
+        self.core.uses.flush(&*self.core.store).await
+    }
+}

@@ -1,0 +1,19 @@
+//! Conformance suites, fakes and mocks: for the tests of a backend or of an application. Needs the
+//! feature `testing`, which adds this module and changes nothing else.
+//!
+//! - A **suite** holds one `async fn` for each numbered rule of a trait's contract; a macro makes
+//!   one test of each: [`key_store_conformance!`](crate::key_store_conformance),
+//!   [`kms_conformance!`](crate::kms_conformance),
+//!   [`manager_conformance!`](crate::manager_conformance).
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a rule that does not hold must stop the test that runs it"
+)]
+
+pub mod fakes;
+pub mod kms;
+pub mod manager;
+pub mod store;
