@@ -141,6 +141,11 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_longer_than_two_seconds_for_a_connection_unless_asked_to() {
+        assert!(ConnectOptions::default().wait <= Duration::from_secs(2));
+    }
+
+    #[test]
     fn the_scheme_chooses() {
         for (url, target) in [
             ("sqlite:keys.db", file("keys.db")),

@@ -1,6 +1,10 @@
 //! What our layers cost: each pair is our call and the same work through the same crates without
 //! our layers. `cargo xtask bench` prints the ratios; `docs/benchmarks.md` records them.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark may panic")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a benchmark reads the clock, and may panic"
+)]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -21,14 +21,19 @@ use crate::secret::ApiKey;
 
 pub use self::builder::{Builder, CacheOptions};
 pub use self::envelope_manager::EnvelopeKeyManager;
+pub use self::first_use::{FirstUse, first_use};
+pub use self::from_env::parse_ttl;
 pub use self::options::{
     ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
 };
 
 mod builder;
 mod change_state;
+mod commit;
 mod delete;
 mod envelope_manager;
+mod first_use;
+mod from_env;
 mod get;
 mod list;
 mod load;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use secrecy::{ExposeSecret, SecretBox};
+use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +24,17 @@ impl SecretBytes {
     /// A copy of `bytes`; wiping those is the caller's part.
     pub fn copy_from(bytes: &[u8]) -> Self {
         Self(SecretBox::new(Box::from(bytes)))
+    }
+
+    /// `len` bytes that `writer` fills where they will stay, so that there is no other copy to
+    /// wipe; if it fails, what it wrote is wiped.
+    pub(crate) fn fill_with<E>(
+        len: usize,
+        writer: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut secret = Self(SecretBox::new(vec![0; len].into_boxed_slice()));
+        writer(secret.0.expose_secret_mut())?;
+        Ok(secret)
     }
 
     /// Shows the bytes to `reader` and to nobody else.
@@ -205,6 +216,17 @@ mod tests {
             assert_eq!(error.kind().code(), "kms_bad_answer");
         }
         assert!(DataKey::from_answer(vec![7; 32]).is_ok());
+    }
+
+    #[test]
+    fn a_writer_fills_the_bytes_in_place_or_there_is_no_secret() {
+        let secret = SecretBytes::fill_with(3, |out| {
+            assert_eq!(out, [0; 3]);
+            out.copy_from_slice(b"abc");
+            Ok::<_, ()>(())
+        });
+        assert!(secret.unwrap().expose(|bytes| bytes == b"abc"));
+        assert_eq!(SecretBytes::fill_with(3, |_| Err("why")).unwrap_err(), "why");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! - A **suite** holds one `async fn` for each numbered rule of a trait's contract; a macro makes
 //!   one test of each: [`key_store_conformance!`](crate::key_store_conformance),
-//!   [`kms_conformance!`](crate::kms_conformance).
+//!   [`kms_conformance!`](crate::kms_conformance),
+//!   [`manager_conformance!`](crate::manager_conformance).
 
 #![expect(
     clippy::expect_used,
@@ -14,4 +15,5 @@
 
 pub mod fakes;
 pub mod kms;
+pub mod manager;
 pub mod store;

@@ -1,2 +1,56 @@
-//! Placeholder.
-fn main() {}
+//! The project's own commands. Run them as `cargo xtask COMMAND`, from any folder of the checkout.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to developers")]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod failure;
+mod fuzz;
+mod generate;
+mod lint;
+mod nightly;
+mod package;
+mod process;
+mod services;
+mod test;
+mod workspace;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run all tests: doctests, then everything else through nextest
+    Test(test::Args),
+    /// Check format, lints, documentation, dependencies, links, generated files
+    Lint(lint::Args),
+    /// Regenerate the files that come from code
+    Gen(generate::Args),
+    /// Run every fuzz target for a while
+    Fuzz(fuzz::Args),
+    /// Build each crate from what its package would hold
+    Package,
+    /// The long runs, too slow for every change
+    Nightly(nightly::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().task {
+        Task::Test(args) => test::run_all(&args),
+        Task::Lint(args) => lint::run_all(&args),
+        Task::Gen(args) => generate::run_all(&args),
+        Task::Fuzz(args) => fuzz::run_all(&args),
+        Task::Package => package::run_all(),
+        Task::Nightly(args) => nightly::run_all(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -136,7 +136,7 @@ impl<'a> Parsed<'a> {
         &self.bytes[8..8 + MSG_ID_LEN]
     }
 
-    fn context_hash(&self) -> &'a [u8] {
+    pub(super) fn context_hash(&self) -> &'a [u8] {
         &self.bytes[8 + MSG_ID_LEN..8 + MSG_ID_LEN + HASH_LEN]
     }
 
@@ -167,9 +167,10 @@ impl<'a> Parsed<'a> {
         &self.payload()[..NONCE_LEN]
     }
 
-    /// The ciphertext with its tag.
-    pub(super) fn ciphertext(&self) -> &'a [u8] {
-        &self.payload()[NONCE_LEN + 2..]
+    /// The ciphertext and its tag.
+    pub(super) fn ciphertext(&self) -> (&'a [u8], &'a [u8]) {
+        let both = &self.payload()[NONCE_LEN + 2..];
+        both.split_at(both.len() - TAG_LEN)
     }
 }
 

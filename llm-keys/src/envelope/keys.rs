@@ -43,6 +43,7 @@ impl Subkeys {
 
     fn expand(&self, info: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
         let mut out = Zeroizing::new([0; 32]);
+        // The second argument is only the output length: that of SHA-256, 32 bytes.
         self.prk
             .expand(&[info], hkdf::HKDF_SHA256)
             .and_then(|okm| okm.fill(out.as_mut()))

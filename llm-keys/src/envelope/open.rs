@@ -2,7 +2,6 @@
 
 use aws_lc_rs::aead::{Aad, Nonce};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use zeroize::Zeroizing;
 
 use super::header::Parsed;
 use super::keys::{Subkeys, broken, header_tag};
@@ -23,12 +22,13 @@ impl Parsed<'_> {
         let keys = verified_keys(self, context, key)?;
         let nonce = Nonce::try_assume_unique_for_key(self.nonce()).map_err(|_| broken())?;
         let aad = associated_data(self.fixed(), self.commit(), context);
+        let aead = keys.aead()?;
+        let (ciphertext, tag) = self.ciphertext();
         // On a bad tag the buffer is wiped and dropped; no caller ever sees it.
-        let mut buffer = Zeroizing::new(self.ciphertext().to_vec());
-        match keys.aead()?.open_in_place(nonce, Aad::from(aad.as_slice()), &mut buffer) {
-            Ok(plaintext) => Ok(SecretBytes::copy_from(plaintext)),
-            Err(_) => Err(fault(IntegrityFault::Tag, "the sealed bytes were changed")),
-        }
+        SecretBytes::fill_with(ciphertext.len(), |plaintext| {
+            aead.open_separate_gather(nonce, Aad::from(&aad), ciphertext, tag, plaintext)
+        })
+        .map_err(|_| fault(IntegrityFault::Tag, "the sealed bytes were changed"))
     }
 }
 

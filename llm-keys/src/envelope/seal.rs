@@ -1,7 +1,6 @@
 //! Making an envelope, and giving one new wrapped data keys.
 
 use aws_lc_rs::aead::{Aad, Nonce};
-use zeroize::Zeroizing;
 
 use super::header::{
     COMMIT_LEN, Content, FIXED_LEN, FLAG_READABLE, MAC_LEN, MAGIC, MSG_ID_LEN, NONCE_LEN, Parsed,
@@ -65,22 +64,23 @@ pub fn seal(plaintext: &[u8], request: &SealRequest<'_>, random: &dyn Random) ->
 
     out.extend_from_slice(nonce);
     push_number(&mut out, plaintext.len())?;
-    // The plaintext is copied into a buffer of our own that is wiped, not into `out`: the AEAD
-    // encrypts in place, and a failure half-way must not leave plaintext in what is stored.
-    let mut buffer = Zeroizing::new(plaintext.to_vec());
+    let at = out.len();
+    out.resize(at + plaintext.len() + TAG_LEN, 0);
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
     let aad = associated_data(&out[..FIXED_LEN], &commit, request.context);
-    let tag = keys
-        .aead()?
-        .seal_in_place_separate_tag(nonce, Aad::from(aad.as_slice()), &mut buffer)
+    // Written where it stays: the plaintext is never copied.
+    let (ciphertext, tag) = out[at..].split_at_mut(plaintext.len());
+    keys.aead()?
+        .seal_out_of_place_scatter(nonce, Aad::from(&aad), plaintext, ciphertext, &[], tag)
         .map_err(|_| broken())?;
-    out.extend_from_slice(&buffer);
-    out.extend_from_slice(tag.as_ref());
     Ok(Envelope::from_bytes(out))
 }
 
-/// The same envelope with other wrapped copies of its data key: message id, commitment and payload
-/// stay byte for byte; the header MAC is made anew. The old header is verified first.
+/// The same envelope with other wrapped copies of its data key: all else stays byte for byte, but
+/// for the header MAC, which is made anew. The old header is verified first.
+///
+/// The copies must hold `key`, wrapped with [`Parsed::readable`] as it is: the flag cannot change
+/// without sealing anew.
 ///
 /// # Errors
 /// As for opening, but for the payload, which is not decrypted; `InvalidInput` if the new copies
@@ -114,7 +114,7 @@ fn push_header_mac(out: &mut Vec<u8>, keys: &Subkeys, context: &EncryptionContex
 }
 
 /// The limits are those of the parser, so that nothing is written that cannot be read.
-fn push_wrapped(out: &mut Vec<u8>, wrapped: &[WrappedKey]) -> Result<()> {
+pub(super) fn push_wrapped(out: &mut Vec<u8>, wrapped: &[WrappedKey]) -> Result<()> {
     if wrapped.is_empty() || wrapped.len() > Envelope::MAX_WRAPPED {
         return Err(Error::invalid(OP, "an envelope holds 1 to 8 wrapped data keys"));
     }

@@ -1,4 +1,5 @@
 //! The crate's own backends under the conformance suites, and the suites under broken ones.
 
 mod kms;
+mod manager;
 mod store;

@@ -1,4 +1,10 @@
-//! The integration tests of this crate, in one binary.
+//! The engine from outside: one test binary, one module for each subject.
+#![cfg(test)]
 
-#[cfg(test)]
+mod compile_fail;
 mod conformance;
+mod envelope;
+mod gcm;
+mod seeded;
+mod vectors;
+mod wycheproof;

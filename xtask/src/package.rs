@@ -1,0 +1,33 @@
+//! `cargo xtask package`: each crate builds from what its package holds.
+
+use std::path::Path;
+
+use crate::failure::{Failure, Result};
+use crate::process::{cargo, run, stdout};
+use crate::workspace;
+
+/// Packages the crates that are published, checks what is in them, and builds them from there, in
+/// the order of their dependencies, each against the packages of the others.
+pub(crate) fn run_all() -> Result {
+    check_migrations(&workspace::root()?)?;
+    let mut command = cargo(["package", "--allow-dirty", "--all-features"])?;
+    for name in PUBLISHED {
+        command.args(["--package", name]);
+    }
+    run(&mut command)
+}
+
+/// The migrations stand at the top of the checkout and must travel with `llm-keys-diesel`.
+fn check_migrations(root: &Path) -> Result {
+    let list = ["package", "--allow-dirty", "--list", "--package", "llm-keys-diesel"];
+    let packaged = stdout(&mut cargo(list)?)?;
+    for file in workspace::files(&root.join("migrations"))? {
+        let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+        if name.ends_with(".sql") && !packaged.lines().any(|line| line == name) {
+            return Err(Failure::new(format!("the package of llm-keys-diesel lacks {name}")));
+        }
+    }
+    Ok(())
+}
+
+const PUBLISHED: [&str; 3] = ["llm-keys", "llm-keys-diesel", "llm-keys-cli"];
