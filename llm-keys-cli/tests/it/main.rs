@@ -1,4 +1,5 @@
 //! The program as its users run it: processes, files, pipes and terminals.
+#![cfg(test)]
 
 mod processes;
 mod reference;

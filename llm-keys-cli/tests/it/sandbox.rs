@@ -16,7 +16,9 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("work")).unwrap();
+        for name in ["work", "tmp"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
         Self { folder }
     }
 
@@ -43,6 +45,7 @@ impl Sandbox {
             .env("HOME", self.path())
             .env("USER", "tester")
             .env("LLM_KEYS_HOME", self.home())
+            .env("TMPDIR", self.path().join("tmp"))
             .env("LC_ALL", "C.UTF-8")
             .current_dir(self.work());
         command
