@@ -144,7 +144,7 @@ pub(crate) struct StoreHowArgs {
     pub(crate) source: KeySourceArgs,
     /// Stop giving out this version after a time such as `90d`, `36h` or `30m` (a day is 24 hours),
     /// or at a moment such as `2030-01-31T12:00:00Z`; never if left out.
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     pub(crate) expires: Option<String>,
     /// A mark for people and filters; may be given up to 16 times. If left out, the key keeps the
     /// labels it has.

@@ -1,10 +1,10 @@
 //! One file for each command; this one picks which.
 
-use llm_keys::{Clock as _, KeyId, SystemClock};
+use llm_keys::{Clock as _, SystemClock};
 
 use crate::args::{Cli, Command, KeysCommand, KmsCommand, LocalCommand};
 use crate::connect::Connect;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::output::Output;
 use crate::settings::Settings;
 
@@ -29,7 +29,6 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Demo => return demo::run(output).await,
         command => command,
     };
-    // What is wrong with the arguments is said before anything is looked at; see `store`.
     let settings = Settings::resolve(&cli.global)?;
     let connect = Connect::new(&settings, output);
     match command {
@@ -57,11 +56,6 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Keys(KeysCommand::List(args)) => list::run(&args, &connect).await,
         Command::Completions(_) | Command::Reference(_) | Command::Demo => Ok(()),
     }
-}
-
-/// The failure of a command that found no key of this id.
-fn not_found(id: KeyId) -> Failure {
-    Failure::NotFound(id)
 }
 
 /// The machine's time, for what is shown as expired.

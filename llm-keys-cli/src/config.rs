@@ -65,9 +65,19 @@ impl Config {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            let what = error.message().lines().next().unwrap_or("not TOML");
+            let what = without_quotes(error.message().lines().next().unwrap_or("not TOML"));
             format!("are wrong in line {line}: {what}")
         })
+    }
+}
+
+/// Values are quoted by `"`, and names, which may be shown, by backticks.
+fn without_quotes(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(from), Some(to)) if from < to => {
+            format!("{}…{}", &message[..from], &message[to + 1..])
+        }
+        _ => message.to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@ use llm_keys::EnvelopeKeyManager;
 use llm_keys::event::{EventSink, FanOut, JsonLinesSink, TracingSink};
 use llm_keys::kms::KmsSet;
 use llm_keys::manager::CacheOptions;
+use llm_keys::model::Seq;
 use llm_keys::store::KeyStore;
 use llm_keys_diesel::DieselStore;
 
@@ -51,19 +52,27 @@ impl<'a> Connect<'a> {
         self.settings.database_file().is_none_or(|file| std::fs::exists(file).unwrap_or(true))
     }
 
-    /// The storage, if its file is there: reading makes no files.
+    /// The storage, if its file is there. Reading makes no files, and no tables in a database that
+    /// may be somebody else's: only the embedded default's own is brought up to date.
     pub(crate) async fn store_if_there(&self) -> Result<Option<DieselStore>> {
-        if self.database_is_there() { Ok(Some(self.open_store().await?)) } else { Ok(None) }
-    }
-
-    /// A manager over the storage, if its file is there.
-    pub(crate) async fn manager_if_there(&self) -> Result<Option<EnvelopeKeyManager>> {
+        let url = &self.settings.database;
         if !self.database_is_there() {
             return Ok(None);
         }
-        let kms = self.kms().await?;
-        let store = self.open_store().await?;
-        self.manager(kms, store).await.map(Some)
+        let store = match self.settings.database_is_default() {
+            true => DieselStore::open(url).await?,
+            false => DieselStore::connect(url).await?,
+        };
+        Ok(Some(store))
+    }
+
+    /// A manager over the storage, if there is anything in it.
+    pub(crate) async fn manager_if_there(&self) -> Result<Option<EnvelopeKeyManager>> {
+        let Some(store) = self.store_if_there().await? else { return Ok(None) };
+        if self.default_master_key_is_missing() && !was_written(&store).await? {
+            return Ok(None);
+        }
+        self.manager(self.kms().await?, store).await.map(Some)
     }
 
     /// A manager for everything that needs no KMS: it can neither store nor read.
@@ -76,24 +85,22 @@ impl<'a> Connect<'a> {
 
     /// A manager; what the embedded default misses is made, with one line that says where.
     pub(crate) async fn manager_or_make(&self) -> Result<EnvelopeKeyManager> {
-        // In this order: another process that makes both makes the master key first.
         let database_was_there = self.database_is_there();
-        let key = self.make_default_master_key(database_was_there)?;
-        let kms = self.kms().await?;
         let store = self.make_store().await?;
+        let key = self.make_default_master_key(&store).await?;
         let database = self.settings.database_file().filter(|_| !database_was_there);
         if let Some(line) = made_line(key.as_deref(), database) {
             self.output.note(&line);
         }
-        self.manager(kms, store).await
+        self.manager(self.kms().await?, store).await
     }
 
-    /// The storage, made where its file is missing.
+    /// The storage, made where its file or its tables are missing.
     pub(crate) async fn make_store(&self) -> Result<DieselStore> {
         if self.settings.database_is_default() {
             self.settings.home.create()?;
         }
-        self.open_store().await
+        Ok(DieselStore::open(&self.settings.database).await?)
     }
 
     /// The manager of this run.
@@ -136,10 +143,12 @@ impl<'a> Connect<'a> {
             .caller(actor::caller());
         Ok(builder.build().await?)
     }
+}
 
-    async fn open_store(&self) -> Result<DieselStore> {
-        Ok(DieselStore::open(&self.settings.database).await?)
-    }
+/// Whether anything was ever stored, even if it was deleted since.
+async fn was_written(store: &impl KeyStore) -> Result<bool> {
+    let never = Seq::default();
+    Ok(store.changes_since(never).await?.head > never)
 }
 
 fn made_line(key: Option<&Path>, database: Option<PathBuf>) -> Option<String> {

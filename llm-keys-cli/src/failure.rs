@@ -3,7 +3,8 @@
 use std::error::Error as _;
 use std::io;
 
-use llm_keys::{Error, ErrorKind, KeyId};
+use llm_keys::error::StoreFault;
+use llm_keys::{Error, ErrorKind, KeyId, Version};
 
 use crate::exit::Exit;
 
@@ -15,8 +16,10 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 pub(crate) enum Failure {
     /// The engine said no.
     Engine(Error),
-    /// There is no such key, or no such version of it.
+    /// There is no such key.
     NotFound(KeyId),
+    /// There is no such version, or no such key.
+    NoVersion(KeyId, Version),
     /// The command line or the settings make no sense.
     Usage {
         /// What is wrong.
@@ -57,7 +60,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Engine(error) => error.kind().into(),
-            Self::NotFound(_) => Exit::NotFound,
+            Self::NotFound(_) | Self::NoVersion(..) => Exit::NotFound,
             Self::Usage { .. } => Exit::Usage,
             Self::Checks(_) => Exit::CheckFailed,
             // `llm-keys list | head -1` worked.
@@ -70,7 +73,7 @@ impl Failure {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Engine(error) => error.kind().code(),
-            Self::NotFound(_) => "not_found",
+            Self::NotFound(_) | Self::NoVersion(..) => "not_found",
             Self::Usage { .. } => "usage",
             Self::Checks(_) => "check_failed",
             Self::ClosedPipe => "closed_pipe",
@@ -91,6 +94,7 @@ impl Failure {
                 one_line(&message)
             }
             Self::NotFound(id) => format!("there is no key {id}"),
+            Self::NoVersion(id, version) => format!("there is no version {version} of {id}"),
             Self::Usage { message, .. } => one_line(message),
             Self::Checks(1) => "1 check failed".to_owned(),
             Self::Checks(count) => format!("{count} checks failed"),
@@ -102,9 +106,15 @@ impl Failure {
     /// What to do about it, where we know.
     pub(crate) fn hint(&self) -> Option<&str> {
         match self {
+            // The engine speaks to programmers here.
+            Self::Engine(error) if error.kind() == ErrorKind::Store(StoreFault::SchemaTooOld) => {
+                Some("`llm-keys init` makes them, or brings them up to date")
+            }
             Self::Engine(error) => error.hint(),
             Self::Usage { hint, .. } => hint.as_deref(),
-            Self::NotFound(_) => Some("`llm-keys list` shows which keys there are"),
+            Self::NotFound(_) | Self::NoVersion(..) => {
+                Some("`llm-keys list` shows which keys there are")
+            }
             Self::Checks(_) | Self::ClosedPipe | Self::Interrupted => None,
         }
     }

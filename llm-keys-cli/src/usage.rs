@@ -38,9 +38,8 @@ pub(crate) fn failure(error: &clap::Error) -> Failure {
             Failure::usage(format!("{argument} and {other} exclude each other"))
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::NoEquals => {
-            let values = text(ContextKind::ValidValue);
             let failure = Failure::usage(format!("{argument} has a wrong value, or none"));
-            match values {
+            match text(ContextKind::ValidValue).filter(|values| !values.is_empty()) {
                 Some(values) => failure.with_hint(format!("one of: {values}")),
                 None => failure,
             }

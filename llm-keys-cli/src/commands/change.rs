@@ -4,19 +4,19 @@ use llm_keys::{ChangeOptions, KeyId, SecureKeyManager as _};
 
 use crate::args::ChangeArgs;
 use crate::connect::Connect;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::view::KeyView;
 
 pub(crate) async fn deactivate(args: &ChangeArgs, connect: &Connect<'_>) -> Result<()> {
     let id = args.key.id()?;
-    let Some(keys) = connect.keeper_if_there().await? else { return Err(super::not_found(id)) };
+    let Some(keys) = connect.keeper_if_there().await? else { return Err(Failure::NotFound(id)) };
     let changed = keys.deactivate_api_key(&id, &ChangeOptions::default()).await?;
     say("deactivated", id, changed, connect)
 }
 
 pub(crate) async fn activate(args: &ChangeArgs, connect: &Connect<'_>) -> Result<()> {
     let id = args.key.id()?;
-    let Some(keys) = connect.keeper_if_there().await? else { return Err(super::not_found(id)) };
+    let Some(keys) = connect.keeper_if_there().await? else { return Err(Failure::NotFound(id)) };
     let changed = keys.activate_api_key(&id, &ChangeOptions::default()).await?;
     say("activated", id, changed, connect)
 }
@@ -32,6 +32,6 @@ fn say(
             let view = KeyView::new(&key, super::now());
             connect.output().done(&format!("{done} {id}"), &view)
         }
-        None => Err(super::not_found(id)),
+        None => Err(Failure::NotFound(id)),
     }
 }

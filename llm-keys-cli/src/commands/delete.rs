@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &DeleteArgs, connect: &Connect<'_>) -> Result<()> 
         None => false,
     };
     if !deleted {
-        return Err(super::not_found(id));
+        return Err(Failure::NotFound(id));
     }
     output.done(
         &format!("deleted {id}"),

@@ -13,51 +13,93 @@ mod checks;
 #[derive(Serialize, Debug)]
 struct Check {
     name: &'static str,
-    ok: bool,
+    result: Outcome,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
 
+#[derive(Serialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Ok,
+    Failed,
+    /// What it needs was found missing by another check.
+    Skipped,
+}
+
 impl Check {
     fn new(name: &'static str, result: Result<String>) -> Self {
         match result {
-            Ok(found) => Self { name, ok: true, found, hint: None },
+            Ok(found) => Self { name, result: Outcome::Ok, found, hint: None },
             Err(failure) => Self {
                 name,
-                ok: false,
+                result: Outcome::Failed,
                 found: failure.message(),
                 hint: failure.hint().map(str::to_owned),
             },
         }
     }
+
+    fn skipped(name: &'static str, why: &str) -> Self {
+        Self { name, result: Outcome::Skipped, found: why.to_owned(), hint: None }
+    }
+
+    fn lines(&self) -> String {
+        let Self { name, result, found, hint } = self;
+        let word = match result {
+            Outcome::Ok => "ok",
+            Outcome::Failed => "FAILED",
+            Outcome::Skipped => "skipped",
+        };
+        let mut lines = format!("{name:<9} {word:<8} {found}\n");
+        if let Some(hint) = hint {
+            let _ = writeln!(lines, "{:<18} hint: {hint}", "");
+        }
+        lines
+    }
 }
 
 pub(crate) async fn run(connect: &Connect<'_>) -> Result<()> {
-    let checks = [
+    let mut all = vec![
         Check::new("settings", Ok(checks::settings(connect))),
         Check::new("folders", checks::folders(connect)),
-        Check::new("database", checks::database(connect).await),
-        Check::new("kms", checks::kms(connect).await),
-        Check::new("sealing", checks::sealing(connect).await),
-        Check::new("keys", checks::keys(connect).await),
     ];
+    let (store, check) = split("database", checks::database(connect).await);
+    all.push(check);
+    // Once: it may ask for a passphrase.
+    let (kms, check) = split("kms", checks::kms(connect).await);
+    all.push(check);
+    let Some(kms) = kms else {
+        all.push(Check::skipped("sealing", "without the KMS"));
+        all.push(Check::skipped("keys", "without the KMS"));
+        return report(&all, connect);
+    };
+    all.push(Check::new("sealing", checks::sealing(connect, kms.clone()).await));
+    all.push(match store {
+        Some(store) => Check::new("keys", checks::keys(connect, kms, store).await),
+        None => Check::skipped("keys", "without the database"),
+    });
+    report(&all, connect)
+}
+
+fn report(checks: &[Check], connect: &Connect<'_>) -> Result<()> {
     let output = connect.output();
     if output.is_json() {
         output.document(&checks)?;
     } else {
-        let mut lines = String::new();
-        for Check { name, ok, found, hint } in &checks {
-            let word = if *ok { "ok" } else { "FAILED" };
-            let _ = writeln!(lines, "{name:<9} {word:<7} {found}");
-            if let Some(hint) = hint {
-                let _ = writeln!(lines, "{:<17} hint: {hint}", "");
-            }
-        }
-        output.bytes(lines.as_bytes())?;
+        output.bytes(checks.iter().map(Check::lines).collect::<String>().as_bytes())?;
     }
-    match checks.iter().filter(|check| !check.ok).count() {
+    match checks.iter().filter(|check| check.result == Outcome::Failed).count() {
         0 => Ok(()),
         failed => Err(Failure::Checks(failed)),
+    }
+}
+
+/// What a check opened for those after it, and what it found.
+fn split<T>(name: &'static str, result: Result<(T, String)>) -> (Option<T>, Check) {
+    match result {
+        Ok((opened, found)) => (Some(opened), Check::new(name, Ok(found))),
+        Err(failure) => (None, Check::new(name, Err(failure))),
     }
 }

@@ -15,17 +15,21 @@ use crate::output::view::time;
 
 pub(crate) async fn run(args: &GetArgs, connect: &Connect<'_>) -> Result<()> {
     let id = args.key.id()?;
+    let version = args.version.as_ref().map(|text| text.parse::<Version>()).transpose()?;
     let mut options = OpenOptions::default();
-    if let Some(version) = &args.version {
-        options = options.version(version.parse::<Version>()?);
+    options.version = version;
+    let missing = |id| match version {
+        Some(version) => Failure::NoVersion(id, version),
+        None => Failure::NotFound(id),
+    };
+    let Some(keys) = connect.manager_if_there().await? else { return Err(missing(id)) };
+    let Some(opened) = keys.open(&id, &options).await? else { return Err(missing(id)) };
+    print(&id, &opened, args.show, connect.output())?;
+    // That it was used now is no part of the key: a database that may only be read gives it, too.
+    if let Err(error) = keys.shutdown().await {
+        tracing::warn!(error = ?error, "the last use could not be written");
     }
-    let Some(keys) = connect.manager_if_there().await? else { return Err(super::not_found(id)) };
-    let opened = keys.open(&id, &options).await?;
-    keys.shutdown().await?;
-    match opened {
-        Some(opened) => print(&id, &opened, args.show, connect.output()),
-        None => Err(super::not_found(id)),
-    }
+    Ok(())
 }
 
 fn print(id: &KeyId, opened: &Opened, show: bool, output: &Output) -> Result<()> {

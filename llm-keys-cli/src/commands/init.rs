@@ -7,10 +7,9 @@ use crate::connect::{Connect, Made, MasterKeyPlace};
 use crate::failure::Result;
 
 pub(crate) async fn run(args: &InitArgs, connect: &Connect<'_>) -> Result<()> {
-    // In this order, as on first use; see `Connect::manager_or_make`.
     let database_was_there = connect.database_is_there();
-    let keys = connect.make_master_keys(args.passphrase, database_was_there)?;
-    connect.make_store().await?;
+    let store = connect.make_store().await?;
+    let keys = connect.make_master_keys(args.passphrase, &store).await?;
     let settings = connect.settings();
     let database = settings.database_shown();
     let file = settings.file.clone().unwrap_or_else(|| settings.home.config_file());
@@ -34,10 +33,10 @@ pub(crate) async fn run(args: &InitArgs, connect: &Connect<'_>) -> Result<()> {
         lines.push_str(&format!("settings    {} ({read})\n", file.display()));
         output.bytes(lines.as_bytes())?;
     }
-    for key in &keys {
-        if let Some(text) = warning(&key.place) {
-            output.warn(&text);
-        }
+    let mut warnings: Vec<_> = keys.iter().filter_map(|key| warning(&key.place)).collect();
+    warnings.dedup();
+    for text in warnings {
+        output.warn(&text);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use llm_keys::{KeyMetadata, KeyState};
 
 use crate::args::ShowArgs;
 use crate::connect::Connect;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::view::KeyView;
 
 /// Asks the storage itself: a manager would want a KMS.
@@ -17,7 +17,7 @@ pub(crate) async fn run(args: &ShowArgs, connect: &Connect<'_>) -> Result<()> {
     };
     let key = match found {
         Some((row, _)) if !matches!(row.state, KeyState::Deleted { .. }) => KeyMetadata::from(row),
-        _ => return Err(super::not_found(id)),
+        _ => return Err(Failure::NotFound(id)),
     };
     let view = KeyView::new(&key, super::now());
     let output = connect.output();

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use llm_keys::error::KmsFault;
 use llm_keys::kms::local::{self, PassphraseCost};
-use llm_keys::kms::{FromUri, KmsSet};
+use llm_keys::kms::{FromUri, KmsSet, from_uri};
 use llm_keys::{Error, ErrorKind, SystemRandom};
+use llm_keys_diesel::DieselStore;
 
-use super::{Connect, Passphrases};
+use super::{Connect, Passphrases, was_written};
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
 
@@ -35,8 +36,11 @@ impl MasterKeyPlace {
     fn of(text: &str, settings: &Settings) -> Self {
         match text.split_once(':') {
             None if text == "local" => Self::File(settings.home.master_key()),
-            Some(("local", path)) => Self::File(path.into()),
-            Some(("local-passphrase", path)) => Self::Passphrase(path.into()),
+            // What a relative path means would depend on the working directory: the engine says no.
+            Some(("local", path)) if path.starts_with('/') => Self::File(path.into()),
+            Some(("local-passphrase", path)) if path.starts_with('/') => {
+                Self::Passphrase(path.into())
+            }
             _ => Self::Elsewhere(text.to_owned()),
         }
     }
@@ -105,27 +109,26 @@ impl Connect<'_> {
         Passphrases::new(self.settings.passphrase_file.clone())
     }
 
+    /// Whether the embedded default has no master key.
+    pub(super) fn default_master_key_is_missing(&self) -> bool {
+        let default = MasterKeyPlace::default_of(self.settings);
+        self.settings.kms.is_empty() && default.path().is_some_and(|path| !exists(path))
+    }
+
     /// Makes the master key file of the embedded default if it is missing, and says where; nothing
     /// if the settings name KMS keys.
     ///
     /// # Errors
-    /// `Kms(KeyMissing)` if the database is there: a new key could open nothing in it.
-    pub(super) fn make_default_master_key(
+    /// `Kms(KeyMissing)` if something was stored already: a new key could not open it.
+    pub(super) async fn make_default_master_key(
         &self,
-        database_was_there: bool,
+        store: &DieselStore,
     ) -> Result<Option<PathBuf>> {
-        if !self.settings.kms.is_empty() {
+        if !self.default_master_key_is_missing() {
             return Ok(None);
         }
-        let MasterKeyPlace::File(path) = MasterKeyPlace::default_of(self.settings) else {
-            return Ok(None);
-        };
-        if exists(&path) {
-            return Ok(None);
-        }
-        if database_was_there && self.settings.database_file().is_some() {
-            return Err(missing(&path, true).into());
-        }
+        let path = self.settings.home.master_key();
+        self.check_unwritten(store, &path).await?;
         self.settings.home.create()?;
         let created = local::create(&path, &SystemRandom)?;
         Ok(created.fresh.then_some(path))
@@ -136,49 +139,72 @@ impl Connect<'_> {
     /// # Errors
     /// As [`Self::make_default_master_key`]; `Usage` if there is a master key file already where a
     /// passphrase is wanted.
-    pub(crate) fn make_master_keys(
+    pub(crate) async fn make_master_keys(
         &self,
         passphrase: bool,
-        database_was_there: bool,
+        store: &DieselStore,
     ) -> Result<Vec<Made>> {
-        let mut places = MasterKeyPlace::all(self.settings);
-        if passphrase && self.settings.kms.is_empty() {
-            if let Some(MasterKeyPlace::File(file)) = places.first()
-                && exists(file)
-            {
-                let file = file.display();
-                return Err(Failure::usage(format!("there is a master key file already: {file}"))
-                    .with_hint("a key that is there cannot be put under a passphrase later"));
+        let settings = self.settings;
+        let mut places = MasterKeyPlace::all(settings);
+        if settings.kms.is_empty() {
+            settings.home.create()?;
+            if passphrase {
+                let file = settings.home.master_key();
+                if exists(&file) {
+                    let file = file.display();
+                    return Err(Failure::usage(format!("the master key file {file} is there"))
+                        .with_hint("a key that is there cannot be put under a passphrase later"));
+                }
+                places = vec![MasterKeyPlace::Passphrase(passphrase_path(settings))];
             }
-            places = vec![MasterKeyPlace::Passphrase(passphrase_path(self.settings))];
+        } else if passphrase {
+            return Err(Failure::usage("`--passphrase` is for the default master key")
+                .with_hint("name it in the settings: `local-passphrase:/path/to/file`"));
         }
         let mut made = Vec::new();
         for place in places {
-            let there = place.path().is_none_or(exists);
-            if !there && database_was_there && self.settings.database_file().is_some() {
-                return Err(missing(place.path().unwrap_or(Path::new("")), true).into());
-            }
-            if self.settings.kms.is_empty() {
-                self.settings.home.create()?;
-            }
-            let fresh = match &place {
-                _ if there => false,
-                MasterKeyPlace::File(path) => local::create(path, &SystemRandom)?.fresh,
-                MasterKeyPlace::Passphrase(path) => {
-                    let passphrase = self.passphrases().new_one()?;
-                    let cost = PassphraseCost::default();
-                    local::create_passphrase(path, &passphrase, cost, &SystemRandom)?;
-                    true
-                }
-                MasterKeyPlace::Elsewhere(_) => false,
-            };
+            let fresh = self.make_master_key(&place, store).await?;
             made.push(Made { place, fresh });
         }
         Ok(made)
     }
+
+    /// Makes the master key of `place` if it is missing, and says whether it was.
+    async fn make_master_key(&self, place: &MasterKeyPlace, store: &DieselStore) -> Result<bool> {
+        match place {
+            MasterKeyPlace::Elsewhere(text) => {
+                from_uri(text, &FromUri::new(&self.settings.home)).await?;
+                Ok(false)
+            }
+            MasterKeyPlace::File(path) | MasterKeyPlace::Passphrase(path) if exists(path) => {
+                Ok(false)
+            }
+            MasterKeyPlace::File(path) => {
+                self.check_unwritten(store, path).await?;
+                Ok(local::create(path, &SystemRandom)?.fresh)
+            }
+            MasterKeyPlace::Passphrase(path) => {
+                self.check_unwritten(store, path).await?;
+                let passphrase = self.passphrases().new_one()?;
+                let cost = PassphraseCost::default();
+                local::create_passphrase(path, &passphrase, cost, &SystemRandom)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// A new key is never made where an old one sealed something: it would only hide that the old
+    /// one is gone.
+    async fn check_unwritten(&self, store: &DieselStore, path: &Path) -> Result<()> {
+        // The key is looked for once more: another process may have made it and stored something
+        // since it was missing.
+        if was_written(store).await? && !exists(path) {
+            return Err(missing(path, true).into());
+        }
+        Ok(())
+    }
 }
 
-/// A new key is never made where an old one sealed something: it would only hide that it is gone.
 fn missing(path: &Path, with_database: bool) -> Error {
     let shown = path.display();
     let fault = ErrorKind::Kms(KmsFault::KeyMissing);

@@ -4,10 +4,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use llm_keys::error::KmsFault;
+use llm_keys::kms::KmsSet;
 use llm_keys::store::{KeyStore as _, MemoryStore};
 use llm_keys::{
     ApiKey, Error, ErrorKind, KeyFilter, KeyId, PageSize, SecureKeyManager as _, StoreOptions,
 };
+use llm_keys_diesel::DieselStore;
 
 use crate::connect::Connect;
 use crate::failure::{Failure, Result};
@@ -66,32 +68,31 @@ fn mode(folder: &Path) -> Result<String> {
 }
 
 /// Whether the database opens and has the tables of this program.
-pub(super) async fn database(connect: &Connect<'_>) -> Result<String> {
+pub(super) async fn database(connect: &Connect<'_>) -> Result<(DieselStore, String)> {
     let shown = connect.settings().database_shown();
-    match connect.store_if_there().await? {
-        Some(store) => {
-            store.key_list(&KeyFilter::default(), None, PageSize::new(1)?).await?;
-            Ok(format!("{shown} opens, with tables that this version knows"))
-        }
-        None => {
-            Err(Failure::usage(format!("{shown} is not there")).with_hint("run `llm-keys init`"))
-        }
-    }
+    let Some(store) = connect.store_if_there().await? else {
+        return Err(
+            Failure::usage(format!("{shown} is not there")).with_hint("`llm-keys init` makes it")
+        );
+    };
+    store.key_list(&KeyFilter::default(), None, PageSize::new(1)?).await?;
+    Ok((store, format!("{shown} opens, with tables that this version knows")))
 }
 
 /// Whether each KMS key wraps and unwraps.
-pub(super) async fn kms(connect: &Connect<'_>) -> Result<String> {
+pub(super) async fn kms(connect: &Connect<'_>) -> Result<(KmsSet, String)> {
+    let kms = connect.kms().await?;
     let mut shown = Vec::new();
-    for provider in connect.kms().await?.readers() {
+    for provider in kms.readers() {
         let health = provider.check().await?;
         shown.push(format!("{} wraps and unwraps", health.uri));
     }
-    Ok(shown.join(", "))
+    Ok((kms, shown.join(", ")))
 }
 
 /// Whether a made-up value can be sealed and opened, in memory.
-pub(super) async fn sealing(connect: &Connect<'_>) -> Result<String> {
-    let keys = connect.quiet_manager(connect.kms().await?, MemoryStore::default()).await?;
+pub(super) async fn sealing(connect: &Connect<'_>, kms: KmsSet) -> Result<String> {
+    let keys = connect.quiet_manager(kms, MemoryStore::default()).await?;
     let id = KeyId::global("doctor")?;
     keys.store_api_key(&id, ApiKey::new(MADE_UP)?, &StoreOptions::default()).await?;
     // Out of the cache, or nothing would be opened.
@@ -103,11 +104,11 @@ pub(super) async fn sealing(connect: &Connect<'_>) -> Result<String> {
     Err(Error::new(ErrorKind::Internal, "cli.doctor", "a made-up value did not come back").into())
 }
 
-/// Whether stored keys open: those of the first page. No key is shown, so there is no event.
-pub(super) async fn keys(connect: &Connect<'_>) -> Result<String> {
-    let Some(store) = connect.store_if_there().await? else { return Ok("none".to_owned()) };
+/// Whether stored keys open: those of the first page of the default tenant. No key is shown, so
+/// there is no event.
+pub(super) async fn keys(connect: &Connect<'_>, kms: KmsSet, store: DieselStore) -> Result<String> {
     let page = store.key_list(&KeyFilter::default(), None, PageSize::default()).await?;
-    let keys = connect.quiet_manager(connect.kms().await?, store).await?;
+    let keys = connect.quiet_manager(kms, store).await?;
     let (mut opened, mut resting, mut broken) = (0, 0, Vec::new());
     for row in &page.items {
         match keys.refresh(&row.id).await {
