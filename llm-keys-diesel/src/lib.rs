@@ -45,6 +45,7 @@ mod backend;
 mod dialect;
 mod failure;
 mod file;
+mod from_env;
 mod migrate;
 mod pool;
 mod queries;

@@ -67,8 +67,11 @@ impl DieselStore {
     /// # Errors
     /// As there.
     pub async fn connect_with(url: &str, options: ConnectOptions) -> Result<Self> {
-        let connections = Connections::to(&Target::parse(url)?, options)?;
-        let store = Self::of(connections);
+        Self::connect_to(&Target::parse(url)?, options).await
+    }
+
+    pub(crate) async fn connect_to(target: &Target, options: ConnectOptions) -> Result<Self> {
+        let store = Self::of(Connections::to(target, options)?);
         // Opens the first connection now, so that a wrong file fails here.
         let shared = Arc::clone(&store.shared);
         unbroken(async move { shared.connections.reader("store.connect").await.map(drop) }).await?;

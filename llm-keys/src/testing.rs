@@ -16,4 +16,5 @@
 pub mod fakes;
 pub mod kms;
 pub mod manager;
+pub mod mocks;
 pub mod store;

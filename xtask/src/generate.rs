@@ -22,7 +22,7 @@ pub(crate) fn run_all(args: &Args) -> Result {
     let stale = differences(fresh.path(), &reference()?)?;
     for Difference { path, content } in &stale {
         write(path, content.as_deref())?;
-        println!("{}", path.display());
+        println!("{}", workspace::relative(path)?);
     }
     Ok(())
 }
@@ -34,8 +34,9 @@ pub(crate) fn check() -> Result {
     if stale.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = stale.iter().map(|stale| format!("  {}", stale.path.display())).collect();
-    let names = names.join("\n");
+    let names: Result<Vec<_>> =
+        stale.iter().map(|stale| Ok(format!("  {}", workspace::relative(&stale.path)?))).collect();
+    let names = names?.join("\n");
     Err(Failure::new(format!("run `cargo xtask gen` and commit; these files are stale:\n{names}")))
 }
 

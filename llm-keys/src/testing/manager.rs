@@ -5,7 +5,6 @@
 //! built from them:
 //!
 //! ```
-//! # #[cfg(test)]
 //! mod conformance {
 //!     use llm_keys::EnvelopeKeyManager;
 //!     use llm_keys::manager::CacheOptions;

@@ -4,7 +4,6 @@
 //! expression gives a store that is empty and shared with no other test:
 //!
 //! ```
-//! # #[cfg(test)]
 //! mod conformance {
 //!     llm_keys::key_store_conformance!(async |_name| llm_keys::store::MemoryStore::new());
 //! }

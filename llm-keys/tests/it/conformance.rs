@@ -1,5 +1,6 @@
 //! The crate's own backends under the conformance suites, and the suites under broken ones.
 
+mod broken;
 mod kms;
 mod manager;
 mod store;

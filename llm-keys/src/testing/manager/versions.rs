@@ -121,6 +121,7 @@ pub async fn deleted_and_stored_is_new<M: SecureKeyManager + 'static>(
     let id = id("a");
     bed.put(&id, "sk-1").await;
     bed.put(&id, "sk-2").await;
+    assert_eq!(bed.get(&id).await.unwrap(), found("sk-2"), "the old one was in use");
     let old = bed.manager.key_metadata(&id).await.unwrap().unwrap();
     assert!(bed.manager.delete_api_key(&id, &ChangeOptions::default()).await.unwrap());
 

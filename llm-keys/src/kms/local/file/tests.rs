@@ -231,7 +231,7 @@ fn leftovers_of_a_crash_go_and_other_files_stay() {
     let path = folder.path().join("master.key");
     let leftover = folder.path().join(".master.key.0123456789abcdef.tmp");
     let in_use = folder.path().join(".master.key.fedcba9876543210.tmp");
-    let other = folder.path().join(".master.key.notes.tmp");
+    let other = folder.path().join(".master.key.0123.tmp");
     for path in [&leftover, &other, &in_use] {
         fs::write(path, [7; 32]).unwrap();
     }

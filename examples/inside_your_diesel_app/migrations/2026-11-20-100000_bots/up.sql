@@ -1,0 +1,4 @@
+CREATE TABLE bots (
+    name    TEXT NOT NULL PRIMARY KEY,
+    service TEXT NOT NULL
+) STRICT;
