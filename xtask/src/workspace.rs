@@ -13,6 +13,13 @@ pub(crate) fn root() -> Result<PathBuf> {
     root.map(Path::to_owned).ok_or_else(|| Failure::new("the xtask crate has no parent folder"))
 }
 
+/// Where cargo builds.
+pub(crate) fn target() -> Result<PathBuf> {
+    let root = root()?;
+    // An absolute path stays as it is.
+    Ok(root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())))
+}
+
 /// A path as seen from the root, for people.
 pub(crate) fn relative(path: &Path) -> Result<String> {
     let root = root()?;

@@ -5,6 +5,7 @@ mod compile_fail;
 mod conformance;
 mod envelope;
 mod gcm;
+mod manager;
 mod seeded;
 mod vectors;
 mod wycheproof;
