@@ -1,2 +1,89 @@
-//! Placeholder.
-fn main() {}
+//! The `llm-keys` program: the engine from a shell.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind as ClapKind;
+
+use crate::args::Cli;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+mod actor;
+mod args;
+mod commands;
+mod config;
+mod connect;
+mod exit;
+mod failure;
+mod logging;
+mod output;
+mod secret_input;
+mod settings;
+mod usage;
+mod when;
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(error) => refuse(&error),
+    };
+    ExitCode::from(exit.code())
+}
+
+fn run(cli: Cli) -> Exit {
+    let output = Output::new(cli.global.json);
+    logging::start(cli.global.verbose, cli.global.json);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::io("cli.start", "the runtime cannot start".into(), error);
+            output.failure(&failure);
+            return failure.exit();
+        }
+    };
+    let result = runtime.block_on(async {
+        tokio::select! {
+            // The command runs first, up to where it waits: reading standard input is not to be
+            // waiting with Ctrl-C caught, since it could not be broken off then.
+            biased;
+            result = commands::run(cli, &output) => result,
+            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        }
+    });
+    match result {
+        Ok(()) => Exit::Ok,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit()
+        }
+    }
+}
+
+/// Ends where the arguments make no command: with help, or with an error.
+fn refuse(error: &clap::Error) -> Exit {
+    let output = Output::new(std::env::args_os().any(|arg| arg == "--json"));
+    match error.kind() {
+        ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
+            match output.bytes(error.render().to_string().as_bytes()) {
+                Ok(()) => Exit::Ok,
+                Err(failure) => {
+                    output.failure(&failure);
+                    failure.exit()
+                }
+            }
+        }
+        ClapKind::DisplayHelpOnMissingArgumentOrSubcommand | ClapKind::MissingSubcommand
+            if !output.is_json() =>
+        {
+            output.note(error.render().to_string().trim_end());
+            Exit::Usage
+        }
+        _ => {
+            let failure = usage::failure(error);
+            output.failure(&failure);
+            failure.exit()
+        }
+    }
+}

@@ -84,7 +84,8 @@ pub(crate) fn sqlite_has_table(conn: &mut SqliteConnection, name: &str) -> Query
 }
 
 /// What a message of SQLite means. Diesel hides the result code behind the text of
-/// `sqlite3_errmsg`; these texts are stable and not translated, and a test makes each of them.
+/// `sqlite3_errmsg`; these texts are constants of SQLite and never translated. The tests make the
+/// common ones happen.
 pub(crate) fn by_message(op: &'static str, message: &str) -> Error {
     let found = |fault_is, detail| fault(fault_is, op, detail);
     match message {

@@ -50,6 +50,10 @@ pub(crate) fn failed(op: &'static str, error: DieselError) -> Error {
 /// What it means that the pool gave no connection.
 pub(crate) fn no_connection(op: &'static str, error: PoolError) -> Error {
     match error {
+        PoolError::Timeout(_) => {
+            fault(StoreFault::Busy, op, "all connections to the database are in use")
+                .with_hint("try again, or allow more connections")
+        }
         PoolError::Backend(OpenError::ConnectionError(ConnectionError::BadConnection(message))) => {
             // The message is the source as well: it names no password, only what SQLite said.
             dialect::by_message(op, &message).with_source(ConnectionError::BadConnection(message))

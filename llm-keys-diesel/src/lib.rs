@@ -37,7 +37,7 @@ pub use self::pool::AnyPool;
 #[cfg(feature = "sqlite")]
 pub use self::pool::SqlitePool;
 pub use self::store::DieselStore;
-pub use self::url::ConnectOptions;
+pub use self::url::{ConnectOptions, database_file};
 
 #[macro_use]
 mod backend;

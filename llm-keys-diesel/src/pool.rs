@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use deadpool::Runtime;
 use deadpool::managed::{Manager, Timeouts};
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
 use diesel_async::pooled_connection::{
@@ -14,7 +15,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::backend::{Conn, SqliteConn};
 use crate::failure::{fault, no_connection};
-use crate::unbroken::unbroken;
 use crate::url::{ConnectOptions, Target, sqlite_uri};
 use crate::{dialect, file};
 
@@ -86,10 +86,12 @@ impl Connections {
             Box::pin(async move { dialect::sqlite_open(&uri, lock_wait, read_only).await })
         });
         let manager = AsyncDieselConnectionManager::new_with_config(uri, config);
-        let pool = Pool::builder(manager).max_size(size).build().map_err(|error| {
-            Error::new(ErrorKind::Internal, "store.connect", "the pool cannot be built")
-                .with_source(error)
-        })?;
+        let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1).build().map_err(
+            |error| {
+                Error::new(ErrorKind::Internal, "store.connect", "the pool cannot be built")
+                    .with_source(error)
+            },
+        )?;
         let in_memory = matches!(target, Target::SqliteMemory);
         Ok(Self { in_memory, ..Self::of(pool.into(), options) })
     }
@@ -137,19 +139,24 @@ where
     AsyncDieselConnectionManager<C>:
         Manager<Type = C, Error = diesel_async::pooled_connection::PoolError>,
 {
-    // Asks without waiting first: the usual case needs no timer.
-    let now = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
-    let got = match pool.timeout_get(&now).await {
-        Err(PoolError::Timeout(_)) => {
-            let pool = pool.clone();
-            let waiting = unbroken(async move { pool.timeout_get(&Timeouts::new()).await });
-            tokio::time::timeout(wait, waiting).await.map_err(|_| {
-                fault(StoreFault::Busy, op, "all connections to the database are in use")
-                    .with_hint("try again, or allow more connections")
-            })?
+    // Asks without waiting first: the usual case needs no timer. A limit is set for the wait alone:
+    // dropped while it opens a connection, `diesel-async` would block this thread.
+    let within = |wait| Timeouts { wait: Some(wait), create: None, recycle: None };
+    let mut got = pool.timeout_get(&within(Duration::ZERO)).await;
+    if let Err(PoolError::Timeout(_)) = got {
+        got = pool.timeout_get(&within(wait)).await;
+    }
+    if let Err(PoolError::NoRuntimeSpecified) = got {
+        // The application's pool has no timer, so we ask again and again, with our own.
+        let mut left = wait;
+        got = pool.timeout_get(&within(Duration::ZERO)).await;
+        while !left.is_zero() && matches!(got, Err(PoolError::Timeout(_))) {
+            let pause = left.min(Duration::from_millis(5));
+            tokio::time::sleep(pause).await;
+            left -= pause;
+            got = pool.timeout_get(&within(Duration::ZERO)).await;
         }
-        got => got,
-    };
+    }
     got.map_err(|error| no_connection(op, error))
 }
 

@@ -13,6 +13,8 @@ pub(crate) mod events;
 pub(crate) mod expect;
 pub(crate) mod key_find;
 pub(crate) mod key_list;
+#[cfg(test)]
+mod plan_tests;
 pub(crate) mod system;
 pub(crate) mod touch;
 

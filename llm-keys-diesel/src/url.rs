@@ -1,5 +1,6 @@
 //! Which database a URL means.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use llm_keys::error::{Error, Result};
@@ -94,6 +95,17 @@ impl Target {
     }
 }
 
+/// The file that a database URL names; `None` for a database that is no file.
+///
+/// # Errors
+/// `InvalidInput`, as [`DieselStore::open`](crate::DieselStore::open) would say it.
+pub fn database_file(url: &str) -> Result<Option<PathBuf>> {
+    Ok(match Target::parse(url)? {
+        Target::SqliteMemory => None,
+        Target::SqliteFile { path, .. } => Some(path.into()),
+    })
+}
+
 /// What SQLite is told to open. Without `c` in the mode it never makes the file: that is ours to
 /// do, with a mode of our own.
 pub(crate) fn sqlite_uri(path: &str, read_only: bool) -> String {
@@ -129,6 +141,11 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_longer_than_two_seconds_for_a_connection_unless_asked_to() {
+        assert!(ConnectOptions::default().wait <= Duration::from_secs(2));
+    }
+
+    #[test]
     fn the_scheme_chooses() {
         for (url, target) in [
             ("sqlite:keys.db", file("keys.db")),
@@ -142,7 +159,12 @@ mod tests {
             (":memory:", Target::SqliteMemory),
             ("k.db?mode=ro", Target::SqliteFile { path: "k.db".to_owned(), read_only: true }),
         ] {
+            let path = match &target {
+                Target::SqliteMemory => None,
+                Target::SqliteFile { path, .. } => Some(PathBuf::from(path)),
+            };
             assert_eq!(Target::parse(url).unwrap(), target, "{url}");
+            assert_eq!(database_file(url).unwrap(), path, "{url}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Time comes in by parameter, so that tests can move it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,17 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
     /// Time since some fixed point, which never goes back: for caches and waits.
     fn monotonic(&self) -> Duration;
+}
+
+/// A shared clock is a clock.
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Micros {
+        (**self).now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
 }
 
 /// The machine's own clocks.

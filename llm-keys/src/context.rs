@@ -88,7 +88,7 @@ impl EncryptionContext {
         pairs
     }
 
-    /// Rebuilds a context from its canonical bytes, for tools that check the format.
+    /// The pairs of canonical bytes, for tools that check the format.
     ///
     /// # Errors
     /// `InvalidInput` unless `bytes` are exactly what [`canonical_bytes`](Self::canonical_bytes)
@@ -151,4 +151,79 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(out, "{byte:02x}");
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alice() -> EncryptionContext {
+        let id = KeyId::user("alice", "anthropic").unwrap();
+        EncryptionContext::of_key(&id, Uuid::from_u128(0xab), Version::FIRST)
+    }
+
+    fn system() -> EncryptionContext {
+        let name = SystemName::new("sentinel").unwrap();
+        EncryptionContext::of_system(&Tenant::default(), &name, Uuid::nil(), Version::FIRST)
+    }
+
+    #[test]
+    fn canonical_bytes_are_sorted_and_length_prefixed() {
+        let mut expected = vec![0, 6];
+        for text in [
+            "fmt",
+            "LKE1",
+            "kind",
+            "system",
+            "name",
+            "sentinel",
+            "record",
+            "00000000-0000-0000-0000-000000000000",
+            "tenant",
+            "default",
+            "version",
+            "1",
+        ] {
+            expected.extend([0, u8::try_from(text.len()).unwrap()]);
+            expected.extend(text.bytes());
+        }
+        assert_eq!(system().canonical_bytes(), expected);
+    }
+
+    #[test]
+    fn canonical_bytes_parse_back_and_nothing_else_does() {
+        for context in [alice(), system()] {
+            let bytes = context.canonical_bytes();
+            let pairs = context.pairs().map(|(key, value)| (key.to_owned(), value.to_owned()));
+            assert_eq!(EncryptionContext::parse(bytes).unwrap(), pairs.collect::<Vec<_>>());
+            for len in 0..bytes.len() {
+                assert!(EncryptionContext::parse(&bytes[..len]).is_err(), "{len}");
+            }
+            assert!(EncryptionContext::parse(&[bytes, &[0]].concat()).is_err());
+        }
+        let of = |bytes: &[u8]| EncryptionContext::parse(bytes);
+        assert!(of(b"\0\x02\0\x01a\0\x01x\0\x01b\0\x01y").is_ok());
+        assert!(of(b"\0\x02\0\x01b\0\x01y\0\x01a\0\x01x").is_err(), "not sorted");
+        assert!(of(b"\0\x02\0\x01a\0\x01x\0\x01a\0\x01y").is_err(), "the same key twice");
+        assert!(of(b"\0\x01\0\x01a\0\x01\xff").is_err(), "not UTF-8");
+    }
+
+    #[test]
+    fn a_kms_is_given_what_a_policy_needs_and_the_hash_of_all() {
+        let keys = |context: &EncryptionContext, readable| {
+            context.kms_pairs(readable).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        let plain = ["ctx", "kind", "lk", "owner_kind", "record", "service", "tenant"];
+        assert_eq!(keys(&alice(), false), plain);
+        let readable =
+            ["ctx", "kind", "lk", "name", "owner_id", "owner_kind", "record", "service", "tenant"];
+        assert_eq!(keys(&alice(), true), readable);
+        assert_eq!(keys(&system(), false), ["ctx", "kind", "lk", "record", "tenant"]);
+        // A KMS may refuse an empty value, so a global owner's id is left out.
+        let global = KeyId::global("anthropic").unwrap();
+        let global = EncryptionContext::of_key(&global, Uuid::nil(), Version::FIRST);
+        assert!(!keys(&global, true).contains(&"owner_id"));
+        let ctx = &alice().kms_pairs(false)[0].1;
+        assert_eq!(*ctx, hex(alice().hash()));
+    }
 }

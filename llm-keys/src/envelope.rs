@@ -15,6 +15,8 @@ mod header;
 mod keys;
 mod open;
 mod seal;
+#[cfg(test)]
+mod tests;
 
 /// The bytes of an envelope as stored: not yet checked. [`parse`](Self::parse) checks.
 #[derive(Clone, PartialEq, Eq, Hash)]

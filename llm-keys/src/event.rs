@@ -151,3 +151,16 @@ pub trait EventSink: fmt::Debug + Send + Sync {
     /// Records `event`.
     async fn emit(&self, event: &Event) -> Result<()>;
 }
+
+/// A shared sink is a sink.
+#[deny(clippy::missing_trait_methods)] // A forgotten method would silently use the default.
+#[async_trait]
+impl<S: EventSink + ?Sized> EventSink for Arc<S> {
+    fn wants(&self, action: Action, outcome: Outcome) -> bool {
+        (**self).wants(action, outcome)
+    }
+
+    async fn emit(&self, event: &Event) -> Result<()> {
+        (**self).emit(event).await
+    }
+}

@@ -51,3 +51,8 @@ pub mod model;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+
+/// The readme's example is a test, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

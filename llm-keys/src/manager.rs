@@ -29,6 +29,7 @@ pub use self::options::{
 
 mod builder;
 mod change_state;
+mod commit;
 mod delete;
 mod envelope_manager;
 mod first_use;

@@ -1,6 +1,7 @@
 //! Randomness comes in by parameter, so that tests can make it fail or repeat.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::rand::SecureRandom as _;
 
@@ -11,6 +12,13 @@ pub trait Random: fmt::Debug + Send + Sync {
     /// Fills `out` with bytes that nobody can predict, or fails and nothing may be written with
     /// what is in it.
     fn fill(&self, out: &mut [u8]) -> Result<()>;
+}
+
+/// A shared source is a source.
+impl<R: Random + ?Sized> Random for Arc<R> {
+    fn fill(&self, out: &mut [u8]) -> Result<()> {
+        (**self).fill(out)
+    }
 }
 
 /// The cryptographic random number generator of `aws-lc-rs`, seeded by the operating system.

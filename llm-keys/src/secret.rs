@@ -219,6 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_fills_the_bytes_in_place_or_there_is_no_secret() {
+        let secret = SecretBytes::fill_with(3, |out| {
+            assert_eq!(out, [0; 3]);
+            out.copy_from_slice(b"abc");
+            Ok::<_, ()>(())
+        });
+        assert!(secret.unwrap().expose(|bytes| bytes == b"abc"));
+        assert_eq!(SecretBytes::fill_with(3, |_| Err("why")).unwrap_err(), "why");
+    }
+
+    #[test]
     fn debug_shows_nothing() {
         let key = DataKey::generate(&SystemRandom).unwrap();
         assert_eq!(format!("{key:?}"), "DataKey([REDACTED])");

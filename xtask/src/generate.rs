@@ -22,7 +22,7 @@ pub(crate) fn run_all(args: &Args) -> Result {
     let stale = differences(fresh.path(), &reference()?)?;
     for Difference { path, content } in &stale {
         write(path, content.as_deref())?;
-        println!("{}", path.display());
+        println!("{}", workspace::relative(path)?);
     }
     Ok(())
 }
@@ -34,12 +34,13 @@ pub(crate) fn check() -> Result {
     if stale.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = stale.iter().map(|stale| format!("  {}", stale.path.display())).collect();
-    let names = names.join("\n");
+    let names: Result<Vec<_>> =
+        stale.iter().map(|stale| Ok(format!("  {}", workspace::relative(&stale.path)?))).collect();
+    let names = names?.join("\n");
     Err(Failure::new(format!("run `cargo xtask gen` and commit; these files are stale:\n{names}")))
 }
 
-/// Where the command reference is: all of that folder is generated.
+/// Where the command reference is: `cli.md`, and all of the folder `man`.
 fn reference() -> Result<PathBuf> {
     Ok(workspace::root()?.join("docs/reference"))
 }
@@ -71,7 +72,9 @@ fn differences(fresh: &Path, kept: &Path) -> Result<Vec<Difference>> {
         }
     }
     let there = if kept.is_dir() { relative_files(kept)? } else { Vec::new() };
-    let left_over = there.into_iter().filter(|name| !wanted.contains(name));
+    // Pages beside the generated ones are written by hand; a folder of them is not.
+    let left_over =
+        there.into_iter().filter(|name| name.components().count() > 1 && !wanted.contains(name));
     found.extend(left_over.map(|name| Difference { path: kept.join(name), content: None }));
     Ok(found)
 }
@@ -108,6 +111,7 @@ mod tests {
         put(&kept, "changed.md", "1");
         put(&fresh, "man/missing.1", "1");
         put(&kept, "man/left-over.1", "1");
+        put(&kept, "by-hand.md", "1");
 
         let found = differences(fresh.path(), kept.path()).unwrap();
         let names: Vec<_> =

@@ -10,7 +10,14 @@ use crate::workspace;
 /// the order of their dependencies, each against the packages of the others.
 pub(crate) fn run_all() -> Result {
     check_migrations(&workspace::root()?)?;
-    let mut command = cargo(["package", "--allow-dirty", "--all-features"])?;
+    // A new build folder each time: cargo takes a package of the same version for the same package,
+    // and would check against those of the last run.
+    let target = workspace::target()?;
+    let fresh = std::fs::create_dir_all(&target)
+        .and_then(|()| tempfile::Builder::new().prefix("package-").tempdir_in(&target))
+        .map_err(|error| Failure::new(format!("cannot make a folder for packages: {error}")))?;
+    let mut command = cargo(["package", "--allow-dirty", "--all-features", "--target-dir"])?;
+    command.arg(fresh.path());
     for name in PUBLISHED {
         command.args(["--package", name]);
     }

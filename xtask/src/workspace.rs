@@ -13,6 +13,19 @@ pub(crate) fn root() -> Result<PathBuf> {
     root.map(Path::to_owned).ok_or_else(|| Failure::new("the xtask crate has no parent folder"))
 }
 
+/// Where cargo builds.
+pub(crate) fn target() -> Result<PathBuf> {
+    let root = root()?;
+    // An absolute path stays as it is.
+    Ok(root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())))
+}
+
+/// A path as seen from the root, for people.
+pub(crate) fn relative(path: &Path) -> Result<String> {
+    let root = root()?;
+    Ok(path.strip_prefix(&root).unwrap_or(path).display().to_string())
+}
+
 /// Every file under `folder`, sorted, without hidden folders, build folders and what links lead to.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();

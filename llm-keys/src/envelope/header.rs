@@ -136,7 +136,7 @@ impl<'a> Parsed<'a> {
         &self.bytes[8..8 + MSG_ID_LEN]
     }
 
-    fn context_hash(&self) -> &'a [u8] {
+    pub(super) fn context_hash(&self) -> &'a [u8] {
         &self.bytes[8 + MSG_ID_LEN..8 + MSG_ID_LEN + HASH_LEN]
     }
 

@@ -76,8 +76,11 @@ pub fn seal(plaintext: &[u8], request: &SealRequest<'_>, random: &dyn Random) ->
     Ok(Envelope::from_bytes(out))
 }
 
-/// The same envelope with other wrapped copies of its data key: message id, commitment and payload
-/// stay byte for byte; the header MAC is made anew. The old header is verified first.
+/// The same envelope with other wrapped copies of its data key: all else stays byte for byte, but
+/// for the header MAC, which is made anew. The old header is verified first.
+///
+/// The copies must hold `key`, wrapped with [`Parsed::readable`] as it is: the flag cannot change
+/// without sealing anew.
 ///
 /// # Errors
 /// As for opening, but for the payload, which is not decrypted; `InvalidInput` if the new copies
@@ -111,7 +114,7 @@ fn push_header_mac(out: &mut Vec<u8>, keys: &Subkeys, context: &EncryptionContex
 }
 
 /// The limits are those of the parser, so that nothing is written that cannot be read.
-fn push_wrapped(out: &mut Vec<u8>, wrapped: &[WrappedKey]) -> Result<()> {
+pub(super) fn push_wrapped(out: &mut Vec<u8>, wrapped: &[WrappedKey]) -> Result<()> {
     if wrapped.is_empty() || wrapped.len() > Envelope::MAX_WRAPPED {
         return Err(Error::invalid(OP, "an envelope holds 1 to 8 wrapped data keys"));
     }

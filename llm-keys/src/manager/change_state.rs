@@ -46,11 +46,8 @@ impl Core {
                 events: vec![event],
                 ..Change::default()
             };
-            match self.store.commit(change).await {
-                Ok(()) => {
-                    self.cache.evict(id);
-                    return Ok(Some(row.into()));
-                }
+            match self.commit(id, change).await {
+                Ok(()) => return Ok(Some(row.into())),
                 Err(error) => {
                     let error = self.failed(action, id, &caller, error).await;
                     if error.kind() != ErrorKind::Conflict {

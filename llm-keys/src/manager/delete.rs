@@ -28,11 +28,8 @@ impl Core {
                 events: vec![event],
                 ..Change::default()
             };
-            match self.store.commit(change).await {
-                Ok(()) => {
-                    self.cache.evict(id);
-                    return Ok(true);
-                }
+            match self.commit(id, change).await {
+                Ok(()) => return Ok(true),
                 Err(error) => {
                     let error = self.failed(action, id, &caller, error).await;
                     if error.kind() != ErrorKind::Conflict {

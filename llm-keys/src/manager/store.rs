@@ -32,10 +32,7 @@ impl Core {
         let mut attempt = 1;
         loop {
             match self.store_once(id, key, options, &caller).await {
-                Ok(version) => {
-                    self.cache.evict(id);
-                    return Ok(version);
-                }
+                Ok(version) => return Ok(version),
                 // Somebody else was first. Without an expectation of the caller's own, the next
                 // version is as good.
                 Err(error)
@@ -66,7 +63,7 @@ impl Core {
         let event = self.change_event(Action::KeyStore, &row, Some(version), caller);
         self.record(&event).await?;
         change.events.push(event);
-        match self.store.commit(change).await {
+        match self.commit(id, change).await {
             Ok(()) => Ok(version),
             Err(error) => Err(failed(error).await),
         }

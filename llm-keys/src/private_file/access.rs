@@ -154,4 +154,27 @@ mod tests {
             assert_eq!(credential(ROOT, Some(list(&entries))).judge(USER), refused, "{more:?}");
         }
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_list_of_a_real_file_is_asked() {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Only root can make root's files; the rule itself is tested above, for everybody.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let none = u32::MAX;
+        let file = tempfile::tempfile().unwrap();
+        file.set_permissions(std::fs::Permissions::from_mode(0o400)).unwrap();
+        let list = list(&[(1, 4, none), (2, 4, USER), (4, 0, none), (16, 4, none), (32, 0, none)]);
+        let flags = rustix::fs::XattrFlags::empty();
+        match rustix::fs::fsetxattr(&file, "system.posix_acl_access", &list, flags) {
+            Err(rustix::io::Errno::NOTSUP) => return,
+            set => set.unwrap(),
+        }
+        let access = Access::of(&file, &file.metadata().unwrap()).unwrap();
+        assert_eq!(access.mode, 0o440);
+        assert_eq!(access.judge(USER), Ok(()));
+        assert_eq!(access.judge(1001), Err(Fault::Mode(0o440)));
+    }
 }

@@ -5,7 +5,6 @@
 //! blobs of a key that is not ours:
 //!
 //! ```
-//! # #[cfg(test)]
 //! mod conformance {
 //!     use llm_keys::kms::local::LocalKms;
 //!     use llm_keys::testing::kms::TwoKeys;

@@ -1,9 +1,12 @@
 //! The engine from outside: one test binary, one module for each subject.
 #![cfg(test)]
 
+mod compile_fail;
 mod conformance;
 mod envelope;
 mod gcm;
+mod manager;
+mod mocks;
 mod seeded;
 mod vectors;
 mod wycheproof;

@@ -49,7 +49,7 @@ impl Random for Seeded {
 
 /// Answers one request of exactly this length, and fails at any other.
 #[derive(Debug)]
-pub(crate) struct Given(pub(crate) Mutex<Option<Vec<u8>>>);
+pub(crate) struct Given(Mutex<Option<Vec<u8>>>);
 
 impl Given {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {

@@ -16,23 +16,43 @@ pub(crate) mod cases;
 pub(crate) mod draft;
 pub(crate) mod file;
 
-/// `LLM_KEYS_WRITE_VECTORS=1` writes files that are missing; it never changes one.
 #[test]
 fn the_committed_files_are_what_the_generator_makes() {
-    let folder = root().join("vectors");
-    let made = cases::all();
-    for (name, vector) in &made {
-        let path = folder.join(format!("{name}.json"));
-        let text = serde_json::to_string_pretty(vector).unwrap() + "\n";
-        if env::var_os("LLM_KEYS_WRITE_VECTORS").is_some() && !path.exists() {
-            fs::write(&path, &text).unwrap();
-        }
-        let found = fs::read_to_string(&path).unwrap_or_default();
-        assert!(found == text, "vectors/{name}.json is missing or differs; see vectors/README.md");
+    for (name, vector) in cases::all() {
+        let text = serde_json::to_string_pretty(&vector).unwrap() + "\n";
+        check_file(&format!("vectors/{name}.json"), text.as_bytes());
     }
-    let made: BTreeSet<_> = made.into_iter().map(|(name, _)| name).collect();
+    let made: BTreeSet<_> = cases::all().into_iter().map(|(name, _)| name).collect();
     let found: BTreeSet<_> = committed().into_iter().map(|(name, _)| name).collect();
     assert_eq!(found, made);
+}
+
+/// What the fuzzers start from: short good envelopes, and for the parser one file of each class.
+#[test]
+fn the_seeds_of_the_fuzzers_are_vectors() {
+    let (mut parse, mut open) = (BTreeSet::new(), BTreeSet::new());
+    let mut classes = BTreeSet::new();
+    let data_key = Some(hex::encode(draft::DATA_KEY));
+    for (name, vector) in cases::all() {
+        let bytes = hex::decode(&vector.envelope).unwrap();
+        if bytes.len() > 1000 {
+            continue;
+        }
+        if classes.insert(vector.expect.clone()) || name.contains("copies") {
+            check_file(&format!("fuzz/seeds/envelope_parse/{name}"), &bytes);
+            parse.insert(name.clone());
+        }
+        let fits = vector.context == draft::key_pairs() && vector.data_key == data_key;
+        if fits && vector.opened.is_some() {
+            check_file(&format!("fuzz/seeds/envelope_open/{name}"), &bytes);
+            open.insert(name);
+        }
+    }
+    for (folder, made) in [("envelope_parse", parse), ("envelope_open", open)] {
+        let files = fs::read_dir(root().join("fuzz/seeds").join(folder)).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        assert_eq!(names.collect::<BTreeSet<_>>(), made);
+    }
 }
 
 #[test]
@@ -83,6 +103,17 @@ fn every_class_of_the_format_has_a_file() {
 }
 
 #[test]
+fn the_worked_example_of_the_specification_is_a_vector() {
+    let text = fs::read_to_string(root().join("docs/spec/envelope.md")).unwrap();
+    let block = text.split("<!-- example -->\n```text\n").nth(1).unwrap();
+    let lines = block.split("```").next().unwrap().lines();
+    let shown: String = lines.map(|line| &line[14..]).collect();
+    let vector = &committed().into_iter().find(|(name, _)| name == "ok-example").unwrap().1;
+    assert_eq!(shown, vector.envelope);
+    assert!(text.contains(vector.data_key.as_deref().unwrap()));
+}
+
+#[test]
 fn the_python_decoder_agrees_on_every_file() {
     let folder = root().join("vectors");
     let output = Command::new("python3")
@@ -98,4 +129,15 @@ fn the_python_decoder_agrees_on_every_file() {
     );
     let closing = format!("{} passed, 0 failed", committed().len());
     assert!(output.status.success() && out.trim_end().ends_with(&closing), "{out}{err}");
+}
+
+/// The file is there and holds `expected`. `LLM_KEYS_WRITE_VECTORS=1` writes it if it is missing;
+/// nothing changes one that is there.
+fn check_file(path: &str, expected: &[u8]) {
+    let full = root().join(path);
+    if env::var_os("LLM_KEYS_WRITE_VECTORS").is_some() && !full.exists() {
+        fs::write(&full, expected).unwrap();
+    }
+    let found = fs::read(&full).unwrap_or_default();
+    assert!(found == expected, "{path} is missing or differs; see vectors/README.md");
 }

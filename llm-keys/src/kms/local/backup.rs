@@ -144,10 +144,16 @@ fn read(from: &Path) -> Result<Zeroizing<Vec<u8>>> {
         Error::new(ErrorKind::Io, OP, format!("the backup {from} cannot be read"))
             .with_source(error)
     };
-    // At its final size, so that no copy is left behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(MAX_LEN + 1));
+    let file = File::open(from).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    // At its final size, so that growing leaves no copy behind; a pipe does not tell its size.
+    let len = match usize::try_from(metadata.len()) {
+        Ok(len) if metadata.is_file() => len.min(MAX_LEN),
+        _ => MAX_LEN,
+    };
+    let mut text = Zeroizing::new(Vec::with_capacity(len + 1));
     let limit = u64::try_from(MAX_LEN).unwrap_or(u64::MAX) + 1;
-    File::open(from).and_then(|file| file.take(limit).read_to_end(&mut text)).map_err(failed)?;
+    file.take(limit).read_to_end(&mut text).map_err(failed)?;
     Ok(text)
 }
 

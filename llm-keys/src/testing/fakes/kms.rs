@@ -74,18 +74,16 @@ impl<P: KmsProvider> KmsProvider for FakeKms<P> {
         context: KmsContext<'_>,
         random: &dyn Random,
     ) -> Result<(DataKey, WrappedKey)> {
-        self.wraps.step("kms.generate_data_key").await?;
-        self.inner.generate_data_key(context, random).await
+        self.wraps.run("kms.generate_data_key", self.inner.generate_data_key(context, random)).await
     }
 
     async fn wrap_key(&self, key: &DataKey, context: KmsContext<'_>) -> Result<WrappedKey> {
-        self.wraps.step("kms.wrap_key").await?;
-        self.inner.wrap_key(key, context).await
+        self.wraps.run("kms.wrap_key", self.inner.wrap_key(key, context)).await
     }
 
     async fn unwrap_key(&self, wrapped: &WrappedKey, context: KmsContext<'_>) -> Result<DataKey> {
-        self.unwraps.step("kms.unwrap_key").await?;
-        let key = self.inner.unwrap_key(wrapped, context).await?;
+        let call = self.inner.unwrap_key(wrapped, context);
+        let key = self.unwraps.run("kms.unwrap_key", call).await?;
         if self.lies.load(SeqCst) {
             let wrong = key.expose(|key| key.map(|byte| byte ^ 0x5a));
             return Ok(DataKey::copy_from(&wrong));
@@ -94,7 +92,6 @@ impl<P: KmsProvider> KmsProvider for FakeKms<P> {
     }
 
     async fn check(&self) -> Result<KmsHealth> {
-        self.checks.step("kms.check").await?;
-        self.inner.check().await
+        self.checks.run("kms.check", self.inner.check()).await
     }
 }

@@ -89,13 +89,11 @@ impl<S> FakeStore<S> {
 #[async_trait]
 impl<S: KeyStore> KeyStore for FakeStore<S> {
     async fn key_find(&self, id: &KeyId) -> Result<Option<(KeyRow, Option<VersionRow>)>> {
-        self.reads.step("store.key_find").await?;
-        self.inner.key_find(id).await
+        self.reads.run("store.key_find", self.inner.key_find(id)).await
     }
 
     async fn version_find(&self, record: Uuid, version: Version) -> Result<Option<VersionRow>> {
-        self.reads.step("store.version_find").await?;
-        self.inner.version_find(record, version).await
+        self.reads.run("store.version_find", self.inner.version_find(record, version)).await
     }
 
     async fn key_list(
@@ -104,33 +102,27 @@ impl<S: KeyStore> KeyStore for FakeStore<S> {
         after: Option<&Cursor>,
         size: PageSize,
     ) -> Result<Page<KeyRow>> {
-        self.lists.step("store.key_list").await?;
-        self.inner.key_list(filter, after, size).await
+        self.lists.run("store.key_list", self.inner.key_list(filter, after, size)).await
     }
 
     async fn commit(&self, change: Change) -> Result<()> {
-        self.commits.step("store.commit").await?;
-        self.inner.commit(change).await
+        self.commits.run("store.commit", self.inner.commit(change)).await
     }
 
     async fn touch(&self, uses: &[Use]) -> Result<()> {
-        self.touches.step("store.touch").await?;
-        self.inner.touch(uses).await
+        self.touches.run("store.touch", self.inner.touch(uses)).await
     }
 
     async fn system_find(&self, tenant: &Tenant, name: &SystemName) -> Result<Option<SystemRow>> {
-        self.reads.step("store.system_find").await?;
-        self.inner.system_find(tenant, name).await
+        self.reads.run("store.system_find", self.inner.system_find(tenant, name)).await
     }
 
     async fn changes_since(&self, since: Seq) -> Result<Changes> {
-        self.feeds.step("store.changes_since").await?;
-        self.inner.changes_since(since).await
+        self.feeds.run("store.changes_since", self.inner.changes_since(since)).await
     }
 
     async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>> {
-        self.feeds.step("store.events_since").await?;
-        self.inner.events_since(since, limit).await
+        self.feeds.run("store.events_since", self.inner.events_since(since, limit)).await
     }
 
     fn capabilities(&self) -> StoreCapabilities {

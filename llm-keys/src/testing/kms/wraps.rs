@@ -49,8 +49,10 @@ pub async fn wraps_differ(keys: &TwoKeys) {
     let context = hashed(&context);
     let (mut blobs, mut generated) = (HashSet::new(), HashSet::new());
     for _ in 0..8 {
-        let wrapped = keys.kms.wrap_key(&canary(), context).await.unwrap();
-        assert!(blobs.insert(wrapped.blob), "two wraps of one data key are the same bytes");
+        for _ in ["at once", "again"] {
+            let wrapped = keys.kms.wrap_key(&canary(), context).await.unwrap();
+            assert!(blobs.insert(wrapped.blob), "two wraps of one data key are the same bytes");
+        }
         let (key, wrapped) = keys.kms.generate_data_key(context, &SystemRandom).await.unwrap();
         assert!(blobs.insert(wrapped.blob), "two wraps are the same bytes");
         assert!(generated.insert(key.expose(|key| *key)), "two data keys are the same");

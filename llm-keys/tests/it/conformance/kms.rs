@@ -1,7 +1,7 @@
 //! KMS backends of this crate.
 
 mod local {
-    use llm_keys::kms::local::{LocalKms, MasterKey};
+    use llm_keys::kms::local::{self, LocalKms, MasterKey};
     use llm_keys::testing::kms::TwoKeys;
 
     llm_keys::kms_conformance!(async |_name| {
@@ -14,6 +14,20 @@ mod local {
         fn kms() -> LocalKms {
             let master = || MasterKey::generate(&llm_keys::SystemRandom).unwrap();
             LocalKms::new(master(), vec![master(), master()])
+        }
+
+        llm_keys::kms_conformance!(async |_name| TwoKeys::new(kms(), kms()));
+    }
+
+    mod from_a_rotated_file {
+        use super::*;
+
+        fn kms() -> LocalKms {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("master.key");
+            local::create(&path, &llm_keys::SystemRandom).unwrap();
+            local::rotate(&path, &llm_keys::SystemRandom).unwrap();
+            LocalKms::open(&path).unwrap()
         }
 
         llm_keys::kms_conformance!(async |_name| TwoKeys::new(kms(), kms()));

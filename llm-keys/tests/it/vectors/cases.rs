@@ -4,6 +4,8 @@ use super::draft::Draft;
 use super::file::{Opened, Vector};
 
 mod changed;
+pub(crate) use good::collision;
+
 mod good;
 mod local;
 mod moved;

@@ -18,11 +18,14 @@ pub(crate) const DATA_KEY: [u8; 32] =
 /// The values that an envelope is made of. Nothing is checked.
 #[derive(Clone)]
 pub(crate) struct Draft {
+    pub(crate) magic: [u8; 3],
     pub(crate) version: u8,
     pub(crate) suite: u16,
     pub(crate) flags: u16,
     pub(crate) msg_id: [u8; 32],
     pub(crate) context: Pairs,
+    /// The hash that is written, where it is not that of the context.
+    pub(crate) context_hash: Option<[u8; 32]>,
     pub(crate) content: u8,
     /// The count that is written, where it is not the number of copies.
     pub(crate) count: Option<u8>,
@@ -52,11 +55,13 @@ impl Draft {
     pub(crate) fn new(seed: &str) -> Self {
         let random = Seeded::new(seed);
         Self {
+            magic: *b"LKE",
             version: 1,
             suite: 1,
             flags: 0,
             msg_id: random.array(),
             context: key_pairs(),
+            context_hash: None,
             content: 1,
             count: None,
             nonce: random.array(),
@@ -85,12 +90,12 @@ impl Draft {
     }
 
     pub(crate) fn fixed(&self) -> Vec<u8> {
-        let mut out = b"LKE".to_vec();
+        let mut out = self.magic.to_vec();
         out.push(self.version);
         out.extend(self.suite.to_be_bytes());
         out.extend(self.flags.to_be_bytes());
         out.extend(self.msg_id);
-        out.extend(sha256(&canonical(&self.context)));
+        out.extend(self.context_hash.unwrap_or_else(|| sha256(&canonical(&self.context))));
         out.push(self.content);
         out
     }
@@ -139,9 +144,9 @@ impl Draft {
         Parts { fixed, wrapped, commit, header_mac, nonce, length, ciphertext, tag }
     }
 
+    /// Those of suite 1 whatever the header says, so that an unknown suite is the only fault.
     fn subkey(&self, name: &str) -> [u8; 32] {
-        let info = format!("llm-keys/1/{:04x}/{name}", self.suite);
-        expand(&self.msg_id, &self.data_key, &info)
+        expand(&self.msg_id, &self.data_key, &format!("llm-keys/1/0001/{name}"))
     }
 }
 
@@ -220,8 +225,8 @@ pub(crate) fn local_blob(
     [&[1][..], &salt, &nonce, &sealed].concat()
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
-    digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    digest::digest(&digest::SHA256, bytes).as_ref().try_into().unwrap()
 }
 
 /// HKDF-SHA-512, spelled out: 32 bytes are within its first block.

@@ -53,7 +53,7 @@ fn refused(cases: &mut Cases) {
     edit("blob-nonce", "The nonce of the blob was changed.", |blob| blob[33] ^= 1);
     edit("blob-key", "The wrapped bytes were changed.", |blob| blob[45] ^= 1);
     edit("blob-tag", "The tag of the blob was changed.", |blob| *blob.last_mut().unwrap() ^= 1);
-    edit("blob-cut", "The blob is a byte too short.", |blob| drop(blob.pop()));
+    edit("blob-cut", "The blob is a byte too short.", |blob| blob.truncate(92));
     edit("blob-extended", "The blob is a byte too long.", |blob| blob.push(0));
 
     let mut moved = draft.clone();

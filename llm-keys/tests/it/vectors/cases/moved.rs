@@ -17,16 +17,15 @@ pub(super) fn add(cases: &mut Cases) {
     let same: Pairs = key_pairs().into_iter().filter(|(k, _)| other.contains_key(k)).collect();
     let same = with(same, &[("kind", "system")]);
     moved(cases, "system-to-key", "From a system record to a key.", same, &key_pairs());
-    let about = "The context hash in the envelope was changed.";
-    let draft = Draft::new("context-hash");
-    let mut parts = draft.seal();
-    parts.fixed[40] ^= 1;
-    parts.header_mac = draft.header_mac(&[&*parts.fixed, &parts.wrapped, &parts.commit].concat());
-    cases.bad("envelope_context", "hash-flipped", about, &draft, parts.bytes());
-    parts.fixed[40..72].fill(0);
-    parts.header_mac = draft.header_mac(&[&*parts.fixed, &parts.wrapped, &parts.commit].concat());
-    let about = "The context hash in the envelope is all zero.";
-    cases.bad("envelope_context", "hash-zero", about, &draft, parts.bytes());
+    let mut flipped: [u8; 32] = Draft::new("").fixed()[40..72].try_into().unwrap();
+    flipped[31] ^= 1;
+    for (name, about, hash) in [
+        ("hash-flipped", "The last bit of the context hash in the envelope.", flipped),
+        ("hash-zero", "The context hash in the envelope is all zero.", [0; 32]),
+    ] {
+        let draft = Draft { context_hash: Some(hash), ..Draft::new("context-hash") };
+        cases.bad("envelope_context", name, about, &draft, draft.seal().bytes());
+    }
 }
 
 /// Each of the nine pairs changed alone.

@@ -1,0 +1,305 @@
+//! The command line: every command and option, whose doc comments are the reference text.
+//!
+//! Texts stay texts here. They are parsed by the engine later, whose errors never repeat what was
+//! typed: it may be a key in the wrong place.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::key::{KeyArgs, OwnerArgs};
+pub(crate) use self::secret::KeySourceArgs;
+
+mod key;
+mod secret;
+
+/// Store API keys sealed, and read them back.
+///
+/// Keys are sealed by envelope encryption under a master key or a KMS, and bound to the service and
+/// owner they are for. With no configuration at all they lie in an SQLite file in your data folder
+/// (`$XDG_DATA_HOME/llm-keys/keys.db`), under a master key file in your configuration folder
+/// (`$XDG_CONFIG_HOME/llm-keys/master.key`), or both under `LLM_KEYS_HOME`.
+///
+/// Data goes to standard output, everything else to standard error.
+#[derive(Parser, Debug)]
+#[command(name = "llm-keys", version, max_term_width = 100, after_long_help = EXIT_CODES)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Default, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Read settings from this TOML file.
+    ///
+    /// Otherwise from `config.toml` in the configuration folder, if it is there; never from the
+    /// working directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the keys are stored, such as `sqlite:/var/lib/llm-keys/keys.db`.
+    ///
+    /// Otherwise `LLM_KEYS_DATABASE_URL`, then `DATABASE_URL`, then `database` of the settings,
+    /// then `keys.db` in the data folder.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database: Option<String>,
+    /// Which KMS key seals, such as `local:/etc/llm-keys/master.key`; may be given several times.
+    ///
+    /// Otherwise `LLM_KEYS_KMS` (separated by commas), then `kms` of the settings, then
+    /// `master.key` in the configuration folder.
+    #[arg(long, global = true, value_name = "URI")]
+    pub(crate) kms: Vec<String>,
+    /// Read the passphrase of a passphrase master key from this file instead of the terminal.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Append an event as a line of JSON to this file for each operation on a key; if that fails,
+    /// so does the operation.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+    /// Write JSON: one document to standard output, one line for each message or error to standard
+    /// error.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log to standard error: `-v` what is done, `-vv` how; `RUST_LOG` says it more exactly.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Make the folders, the master key and the database.
+    ///
+    /// What is there already is left as it is, so that it can be run again at any time. Other
+    /// commands that need them make them on first use; `init` also says where everything is and
+    /// what to back up.
+    Init(InitArgs),
+    /// Store a key, or a new version of it.
+    ///
+    /// The key is asked for on a terminal (hidden), and read from standard input otherwise; one
+    /// newline at its end is dropped. The same goes for `--key-file`. A key is 1 byte to 16 KiB
+    /// without NUL bytes.
+    #[command(visible_alias = "set")]
+    Store(StoreArgs),
+    /// Print a key.
+    ///
+    /// On a pipe or into a file: the bytes of the key and nothing else, not even a newline. On a
+    /// terminal only its last four characters, unless `--show` is given.
+    Get(GetArgs),
+    /// List keys, without secrets.
+    #[command(visible_alias = "ls")]
+    List(ListArgs),
+    /// Print what is known about a key, without the secret.
+    Show(ShowArgs),
+    /// Stop giving out a key, until it is activated again.
+    Deactivate(ChangeArgs),
+    /// Give out a key again that was deactivated.
+    Activate(ChangeArgs),
+    /// Delete a key with all its versions, at once and for good.
+    ///
+    /// Asks on a terminal; needs `--yes` otherwise.
+    #[command(visible_alias = "rm")]
+    Delete(DeleteArgs),
+    /// Check settings, folders, database and KMS, and that stored keys open.
+    ///
+    /// Ends with exit code 9 if any check failed.
+    Doctor,
+    /// Show in a temporary folder what happens to a key; touches nothing of yours.
+    Demo,
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+    /// Look after the KMS.
+    #[command(subcommand)]
+    Kms(KmsCommand),
+    /// The commands `store` and `list` in another spelling.
+    #[command(subcommand, hide = true)]
+    Keys(KeysCommand),
+    /// Write the reference pages into a folder.
+    #[command(name = "__reference", hide = true)]
+    Reference(ReferenceArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// Protect the master key by a passphrase, which is asked for twice (or read from
+    /// `--passphrase-file`), instead of by the mode of its file alone.
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StoreArgs {
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) how: StoreHowArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StoreHowArgs {
+    #[command(flatten)]
+    pub(crate) source: KeySourceArgs,
+    /// Stop giving out this version after a time such as `90d`, `36h` or `30m` (a day is 24 hours),
+    /// or at a moment such as `2030-01-31T12:00:00Z`; never if left out.
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(crate) expires: Option<String>,
+    /// A mark for people and filters; may be given up to 16 times. If left out, the key keeps the
+    /// labels it has.
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    pub(crate) labels: Vec<String>,
+    /// Store only if this is the current version; 0: only if there is no such key.
+    #[arg(long, value_name = "N")]
+    pub(crate) expect_version: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GetArgs {
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// Print the key on a terminal, too.
+    #[arg(long)]
+    pub(crate) show: bool,
+    /// Print this version instead of the current one.
+    #[arg(long, value_name = "N")]
+    pub(crate) version: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// Only keys for this service.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
+    /// Only keys that belong to everybody.
+    #[arg(long, conflicts_with_all = ["user", "team"])]
+    pub(crate) global: bool,
+    /// Keys of this tenant.
+    #[arg(long, value_name = "TENANT", default_value = "default", hide_default_value = true)]
+    pub(crate) tenant: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ChangeArgs {
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeleteArgs {
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReferenceArgs {
+    /// Into which folder.
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum KmsCommand {
+    /// Look after the master key of this machine.
+    #[command(subcommand)]
+    Local(LocalCommand),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum LocalCommand {
+    /// Copy the master key to a new file, to be kept apart from the database.
+    Backup(BackupArgs),
+    /// Put a backup in the place of a missing master key.
+    Restore(RestoreArgs),
+    /// Make a new master key for what is stored from now on; the old one is kept to read what is
+    /// there.
+    Rotate,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BackupArgs {
+    /// The file to make; one that is there is never replaced.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Seal the backup by a passphrase, which is asked for twice (or read from
+    /// `--passphrase-file`).
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum KeysCommand {
+    /// As `llm-keys store SERVICE`.
+    Store(KeysStoreArgs),
+    /// As `llm-keys list`.
+    List(ListArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct KeysStoreArgs {
+    /// What the key opens, such as `anthropic`.
+    #[arg(long, value_name = "SERVICE", required = true)]
+    pub(crate) service: String,
+    #[command(flatten)]
+    pub(crate) whose: key::WhoseArgs,
+    #[command(flatten)]
+    pub(crate) how: StoreHowArgs,
+}
+
+/// What every help text ends with.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it worked
+  1  another failure
+  2  wrong usage or input
+  3  there is no such key
+  4  the key is inactive or expired
+  5  the KMS failed, or the master key is missing or the wrong one
+  6  the database failed
+  7  stored bytes are damaged, or were moved from where they belong
+  8  somebody else changed the key first
+  9  a check failed";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_help() {
+        for exit in crate::exit::Exit::ALL {
+            let line = format!("\n  {}  ", exit.code());
+            assert!(EXIT_CODES.contains(&line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! One file for each command; this one picks which.
+
+use llm_keys::{Clock as _, SystemClock};
+
+use crate::args::{Cli, Command, KeysCommand, KmsCommand, LocalCommand};
+use crate::connect::Connect;
+use crate::failure::Result;
+use crate::output::Output;
+use crate::settings::Settings;
+
+mod change;
+mod completions;
+mod delete;
+mod demo;
+mod doctor;
+mod get;
+mod init;
+mod kms_local;
+mod list;
+mod reference;
+mod show;
+mod store;
+
+/// Runs the command of `cli`.
+pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
+    let command = match cli.command {
+        Command::Completions(args) => return completions::run(&args, output),
+        Command::Reference(args) => return reference::run(&args),
+        Command::Demo => return demo::run(output).await,
+        command => command,
+    };
+    let settings = Settings::resolve(&cli.global)?;
+    let connect = Connect::new(&settings, output);
+    match command {
+        Command::Init(args) => init::run(&args, &connect).await,
+        Command::Store(args) => {
+            let id = args.key.id()?;
+            store::run(id, args.how, &connect).await
+        }
+        Command::Get(args) => get::run(&args, &connect).await,
+        Command::List(args) => list::run(&args, &connect).await,
+        Command::Show(args) => show::run(&args, &connect).await,
+        Command::Deactivate(args) => change::deactivate(&args, &connect).await,
+        Command::Activate(args) => change::activate(&args, &connect).await,
+        Command::Delete(args) => delete::run(&args, &connect).await,
+        Command::Doctor => doctor::run(&connect).await,
+        Command::Kms(KmsCommand::Local(command)) => match command {
+            LocalCommand::Backup(args) => kms_local::backup(&args, &connect),
+            LocalCommand::Restore(args) => kms_local::restore(&args, &connect),
+            LocalCommand::Rotate => kms_local::rotate(&connect),
+        },
+        Command::Keys(KeysCommand::Store(args)) => {
+            let id = args.whose.id(&args.service)?;
+            store::run(id, args.how, &connect).await
+        }
+        Command::Keys(KeysCommand::List(args)) => list::run(&args, &connect).await,
+        Command::Completions(_) | Command::Reference(_) | Command::Demo => Ok(()),
+    }
+}
+
+/// The machine's time, for what is shown as expired.
+fn now() -> llm_keys::Micros {
+    SystemClock::new().now()
+}

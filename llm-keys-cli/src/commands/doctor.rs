@@ -1,0 +1,105 @@
+//! `doctor`.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::connect::Connect;
+use crate::failure::{Failure, Result};
+
+mod checks;
+
+/// What one check found.
+#[derive(Serialize, Debug)]
+struct Check {
+    name: &'static str,
+    result: Outcome,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+#[derive(Serialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Ok,
+    Failed,
+    /// What it needs was found missing by another check.
+    Skipped,
+}
+
+impl Check {
+    fn new(name: &'static str, result: Result<String>) -> Self {
+        match result {
+            Ok(found) => Self { name, result: Outcome::Ok, found, hint: None },
+            Err(failure) => Self {
+                name,
+                result: Outcome::Failed,
+                found: failure.message(),
+                hint: failure.hint().map(str::to_owned),
+            },
+        }
+    }
+
+    fn skipped(name: &'static str, why: &str) -> Self {
+        Self { name, result: Outcome::Skipped, found: why.to_owned(), hint: None }
+    }
+
+    fn lines(&self) -> String {
+        let Self { name, result, found, hint } = self;
+        let word = match result {
+            Outcome::Ok => "ok",
+            Outcome::Failed => "FAILED",
+            Outcome::Skipped => "skipped",
+        };
+        let mut lines = format!("{name:<9} {word:<8} {found}\n");
+        if let Some(hint) = hint {
+            let _ = writeln!(lines, "{:<18} hint: {hint}", "");
+        }
+        lines
+    }
+}
+
+pub(crate) async fn run(connect: &Connect<'_>) -> Result<()> {
+    let mut all = vec![
+        Check::new("settings", Ok(checks::settings(connect))),
+        Check::new("folders", checks::folders(connect)),
+    ];
+    let (store, check) = split("database", checks::database(connect).await);
+    all.push(check);
+    // Once: it may ask for a passphrase.
+    let (kms, check) = split("kms", checks::kms(connect).await);
+    all.push(check);
+    let Some(kms) = kms else {
+        all.push(Check::skipped("sealing", "without the KMS"));
+        all.push(Check::skipped("keys", "without the KMS"));
+        return report(&all, connect);
+    };
+    all.push(Check::new("sealing", checks::sealing(connect, kms.clone()).await));
+    all.push(match store {
+        Some(store) => Check::new("keys", checks::keys(connect, kms, store).await),
+        None => Check::skipped("keys", "without the database"),
+    });
+    report(&all, connect)
+}
+
+fn report(checks: &[Check], connect: &Connect<'_>) -> Result<()> {
+    let output = connect.output();
+    if output.is_json() {
+        output.document(&checks)?;
+    } else {
+        output.bytes(checks.iter().map(Check::lines).collect::<String>().as_bytes())?;
+    }
+    match checks.iter().filter(|check| check.result == Outcome::Failed).count() {
+        0 => Ok(()),
+        failed => Err(Failure::Checks(failed)),
+    }
+}
+
+/// What a check opened for those after it, and what it found.
+fn split<T>(name: &'static str, result: Result<(T, String)>) -> (Option<T>, Check) {
+    match result {
+        Ok((opened, found)) => (Some(opened), Check::new(name, Ok(found))),
+        Err(failure) => (None, Check::new(name, Err(failure))),
+    }
+}

@@ -1,0 +1,22 @@
+//! Keys as a table.
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
+use super::view::KeyView;
+
+/// A table without borders, so that `grep` and `cut` work on it; never wrapped.
+pub(crate) fn of_keys(keys: &[KeyView<'_>]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(KeyView::COLUMNS);
+    for key in keys {
+        table.add_row(key.cells());
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        // The padding of the first column and after the last one is for boxes.
+        text.push_str(line.trim());
+        text.push('\n');
+    }
+    text
+}

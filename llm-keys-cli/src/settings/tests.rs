@@ -1,0 +1,84 @@
+use std::path::Path;
+
+use super::*;
+
+/// A home with this settings file, or none.
+fn home(folder: &Path, config: &str) -> Home {
+    let home = Home::under(folder);
+    if !config.is_empty() {
+        std::fs::write(home.config_file(), config).unwrap();
+    }
+    home
+}
+
+fn resolve(args: GlobalArgs, config: &str, variables: &[(&str, &str)]) -> Result<Settings> {
+    let folder = tempfile::tempdir().unwrap();
+    Settings::from_parts(&args, home(folder.path(), config), |name| {
+        variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+    })
+}
+
+fn database(args: GlobalArgs, config: &str, variables: &[(&str, &str)]) -> (String, Origin) {
+    let settings = resolve(args, config, variables).unwrap();
+    (settings.database, settings.database_from)
+}
+
+#[test]
+fn the_database_is_flag_then_variables_then_file_then_default() {
+    let flag = || GlobalArgs { database: Some("sqlite:/flag".to_owned()), ..Default::default() };
+    let file = "database = \"sqlite:/file\"";
+    let ours = ("LLM_KEYS_DATABASE_URL", "sqlite:/ours");
+    let theirs = ("DATABASE_URL", "sqlite:/theirs");
+    let said = |url: &str, from| (url.to_owned(), from);
+    assert_eq!(database(flag(), file, &[ours, theirs]), said("sqlite:/flag", Origin::Flag));
+    let none = GlobalArgs::default;
+    let found = database(none(), file, &[theirs, ours]);
+    assert_eq!(found, said("sqlite:/ours", Origin::Variable("LLM_KEYS_DATABASE_URL")));
+    let found = database(none(), file, &[theirs, ("LLM_KEYS_DATABASE_URL", "")]);
+    assert_eq!(found, said("sqlite:/theirs", Origin::Variable("DATABASE_URL")));
+    assert_eq!(database(none(), file, &[]), said("sqlite:/file", Origin::File));
+    let (url, from) = database(none(), "", &[]);
+    assert!(url.starts_with("sqlite:/") && url.ends_with("/keys.db"), "{url}");
+    assert_eq!(from, Origin::Default);
+}
+
+#[test]
+fn kms_keys_are_flags_then_a_list_then_the_file() {
+    let flags = vec!["local:/a".to_owned(), "local:/b".to_owned()];
+    let args = GlobalArgs { kms: flags.clone(), ..Default::default() };
+    let variable = [("LLM_KEYS_KMS", "local:/c, local:/d")];
+    let file = "kms = [\"local:/e\"]";
+    assert_eq!(resolve(args, file, &variable).unwrap().kms, flags);
+    let settings = resolve(GlobalArgs::default(), file, &variable).unwrap();
+    assert_eq!(settings.kms, ["local:/c", "local:/d"]);
+    assert_eq!(settings.kms_from, Origin::Variable("LLM_KEYS_KMS"));
+    assert_eq!(resolve(GlobalArgs::default(), file, &[]).unwrap().kms, ["local:/e"]);
+    assert_eq!(resolve(GlobalArgs::default(), "", &[]).unwrap().kms_from, Origin::Default);
+}
+
+#[test]
+fn the_cache_lives_as_the_variable_or_the_file_say() {
+    let file = "cache.ttl = \"10m\"";
+    let ttl = |variables: &[_]| resolve(GlobalArgs::default(), file, variables).unwrap().cache_ttl;
+    assert_eq!(ttl(&[("LLM_KEYS_CACHE_TTL", "90")]), Some(Duration::from_secs(90)));
+    assert_eq!(ttl(&[]), Some(Duration::from_secs(600)));
+    assert_eq!(resolve(GlobalArgs::default(), "", &[]).unwrap().cache_ttl, None);
+    for bad in ["soon", "-1", "1 month"] {
+        let failure =
+            resolve(GlobalArgs::default(), "", &[("LLM_KEYS_CACHE_TTL", bad)]).unwrap_err();
+        assert!(failure.message().starts_with("LLM_KEYS_CACHE_TTL is not"), "{bad}");
+    }
+}
+
+#[test]
+fn a_settings_file_that_was_named_must_be_there() {
+    let args = GlobalArgs { config: Some("/nowhere/config.toml".into()), ..Default::default() };
+    assert!(matches!(resolve(args, "", &[]), Err(Failure::Usage { .. })));
+}
+
+#[test]
+fn the_working_directory_has_no_say() {
+    // Tests run in the crate's folder: a settings file in there must not be found.
+    let settings = resolve(GlobalArgs::default(), "", &[]).unwrap();
+    assert_eq!(settings.file, None);
+}

@@ -1,0 +1,87 @@
+//! Times and durations as people write them.
+
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo, Timestamp};
+use llm_keys::Micros;
+
+use crate::failure::{Failure, Result};
+
+/// The moment of `--expires`: a duration from `now` on, or a moment; in the future.
+///
+/// # Errors
+/// `Usage` if it is neither, or past.
+pub(crate) fn expiry(text: &str, now: Micros) -> Result<Micros> {
+    let at = match text.parse::<Timestamp>() {
+        Ok(at) => Micros(at.as_microsecond()),
+        Err(_) => now.saturating_add(duration(text)?),
+    };
+    if at <= now {
+        return Err(Failure::usage("the expiry is not in the future"));
+    }
+    Ok(at)
+}
+
+/// A duration such as `30m`, `1h` or `90d`; a day has 24 hours.
+///
+/// # Errors
+/// `Usage` if it is none, or negative, or in months or years, which differ in length.
+pub(crate) fn duration(text: &str) -> Result<Duration> {
+    let span: Span = text.parse().map_err(|_| bad())?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
+    Duration::try_from(length).map_err(|_| bad())
+}
+
+/// A time to live: a duration, or a bare number of seconds.
+///
+/// # Errors
+/// As [`duration`].
+pub(crate) fn time_to_live(text: &str) -> Result<Duration> {
+    match text.parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => duration(text),
+    }
+}
+
+fn bad() -> Failure {
+    Failure::usage("a time is written like `30m`, `36h` or `90d`, and a moment in RFC 3339")
+        .with_hint("write months as days: `30d`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3600;
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [
+            ("30m", 1800),
+            ("1h", HOUR),
+            ("90d", 90 * 24 * HOUR),
+            ("1w", 7 * 24 * HOUR),
+            ("1h 30m", 5400),
+            ("45s", 45),
+        ] {
+            assert_eq!(duration(text).ok(), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "x", "90", "1mo", "1y", "-1h", "1h ago", "sk-ant-1", "٣d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert_eq!(time_to_live("0").ok(), Some(Duration::ZERO));
+        assert_eq!(time_to_live("90").ok(), Some(Duration::from_secs(90)));
+        assert_eq!(time_to_live("1h").ok(), Some(Duration::from_secs(HOUR)));
+        assert!(time_to_live("-1").is_err());
+    }
+
+    #[test]
+    fn expiries_are_in_the_future() {
+        let now = Micros(1_000_000);
+        assert_eq!(expiry("1s", now).ok(), Some(Micros(2_000_000)));
+        assert_eq!(expiry("1970-01-01T00:00:03Z", now).ok(), Some(Micros(3_000_000)));
+        for text in ["0s", "-1s", "1970-01-01T00:00:01Z", "1970-01-01", "tomorrow"] {
+            assert!(expiry(text, now).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The program as its users run it: processes, files, pipes and terminals.
+#![cfg(test)]
+
+mod processes;
+mod reference;
+mod sandbox;
+mod secrecy;
+mod sessions;
+mod terminal;

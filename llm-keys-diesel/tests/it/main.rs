@@ -1,0 +1,15 @@
+//! Tests of `DieselStore` on real SQLite files.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+mod conformance;
+mod damaged;
+mod failures;
+mod feed;
+mod files;
+mod fixture;
+mod names;
+mod plaintext;
+mod processes;
+mod runtime;
+mod schema;
