@@ -13,7 +13,7 @@ mod estimate;
 pub(crate) struct Args {
     /// Only pairs with this in their name
     filter: Option<String>,
-    /// One short round; its ratios are rough
+    /// One round only; its ratios are rough
     #[arg(long)]
     quick: bool,
 }
@@ -23,6 +23,13 @@ struct Goal {
     group: &'static str,
     at_most: f64,
 }
+
+/// How often everything is measured.
+const ROUNDS: u32 = 5;
+
+/// What criterion is told: times in seconds, and no more statistics than a median needs.
+const SETTINGS: [&str; 7] =
+    ["--noplot", "--warm-up-time", "0.3", "--measurement-time", "1", "--nresamples", "1001"];
 
 /// Every pair there is. `docs/benchmarks.md` says what each of them is.
 const GOALS: &[Goal] = &[
@@ -47,8 +54,8 @@ const PROGRAMS: [&str; 8] = [
 ];
 
 /// Measures all pairs in some rounds, and compares the medians with the goals. Within a round the
-/// two of a pair run one after the other, so that both see the same machine; of the rounds the one
-/// in the middle counts, so that a disturbed one does not.
+/// two of a pair run one after the other, and the rounds are short, so that both see the same
+/// machine.
 pub(crate) fn run_all(args: &Args) -> Result {
     let goals: Vec<&Goal> = match &args.filter {
         Some(filter) => GOALS.iter().filter(|goal| goal.group.contains(filter.as_str())).collect(),
@@ -59,19 +66,19 @@ pub(crate) fn run_all(args: &Args) -> Result {
         return Err(Failure::new(format!("no such pair; there are: {}", names.join(", "))));
     }
     let folder = workspace::root()?.join("target/criterion");
-    let (rounds, seconds) = if args.quick { (1, ["0.3", "0.7"]) } else { (3, ["1", "2"]) };
+    let rounds = if args.quick { 1 } else { ROUNDS };
     let mut measured = vec![Vec::new(); goals.len()];
     for _ in 0..rounds {
-        measure(&goals, &folder, seconds)?;
+        measure(&goals, &folder)?;
         for (goal, pairs) in goals.iter().zip(&mut measured) {
             pairs.push(Pair::read(&folder.join(goal.group))?);
         }
     }
-    report(goals.iter().copied().zip(measured.iter().map(|pairs| Pair::in_the_middle(pairs))))
+    report(goals.iter().copied().zip(measured.iter().map(|pairs| Pair::undisturbed(pairs))))
 }
 
 /// One round.
-fn measure(goals: &[&Goal], folder: &Path, [warm_up, measurement]: [&str; 2]) -> Result {
+fn measure(goals: &[&Goal], folder: &Path) -> Result {
     for goal in goals {
         // So that no number of an earlier run is taken for one of this.
         for function in Pair::FUNCTIONS {
@@ -80,8 +87,7 @@ fn measure(goals: &[&Goal], folder: &Path, [warm_up, measurement]: [&str; 2]) ->
     }
     let names: Vec<_> = goals.iter().map(|goal| goal.group).collect();
     let mut command = cargo(["bench"])?;
-    command.args(PROGRAMS).args(["--", "--noplot"]);
-    command.args(["--warm-up-time", warm_up, "--measurement-time", measurement]);
+    command.args(PROGRAMS).arg("--").args(SETTINGS);
     command.arg(format!("^({})/", names.join("|")));
     run(command.env("CRITERION_HOME", folder))
 }
