@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use self::estimate::{Estimate, Pair};
+use self::estimate::{FUNCTIONS, Pair, Samples};
 use crate::failure::{Failure, Result};
 use crate::process::{cargo, run};
 use crate::workspace;
@@ -27,7 +27,7 @@ struct Goal {
 /// How often everything is measured.
 const ROUNDS: u32 = 5;
 
-/// What criterion is told: times in seconds, and no more statistics than a median needs.
+/// What criterion is told: times in seconds, and little statistics of its own.
 const SETTINGS: [&str; 7] =
     ["--noplot", "--warm-up-time", "0.3", "--measurement-time", "1", "--nresamples", "1001"];
 
@@ -53,7 +53,7 @@ const PROGRAMS: [&str; 8] = [
     "sqlite",
 ];
 
-/// Measures all pairs in some rounds, and compares the medians with the goals. Within a round the
+/// Measures all pairs in some rounds, and compares the ratios with the goals. Within a round the
 /// two of a pair run one after the other, and the rounds are short, so that both see the same
 /// machine.
 pub(crate) fn run_all(args: &Args) -> Result {
@@ -67,22 +67,22 @@ pub(crate) fn run_all(args: &Args) -> Result {
     }
     let folder = workspace::root()?.join("target/criterion");
     let rounds = if args.quick { 1 } else { ROUNDS };
-    let mut measured = vec![Vec::new(); goals.len()];
+    let mut measured = vec![Samples::default(); goals.len()];
     for _ in 0..rounds {
         measure(&goals, &folder)?;
-        for (goal, pairs) in goals.iter().zip(&mut measured) {
-            pairs.push(Pair::read(&folder.join(goal.group))?);
+        for (goal, samples) in goals.iter().zip(&mut measured) {
+            samples.add_round(&folder.join(goal.group))?;
         }
     }
-    report(goals.iter().copied().zip(measured.iter().map(|pairs| Pair::undisturbed(pairs))))
+    report(goals.iter().copied().zip(measured.iter().map(Samples::undisturbed)))
 }
 
 /// One round.
 fn measure(goals: &[&Goal], folder: &Path) -> Result {
     for goal in goals {
         // So that no number of an earlier run is taken for one of this.
-        for function in Pair::FUNCTIONS {
-            forget(&Estimate::folder(&folder.join(goal.group), function))?;
+        for function in FUNCTIONS {
+            forget(&estimate::folder(&folder.join(goal.group), function))?;
         }
     }
     let names: Vec<_> = goals.iter().map(|goal| goal.group).collect();
@@ -110,8 +110,8 @@ fn report<'a>(rows: impl Iterator<Item = (&'a Goal, Pair)>) -> Result {
         println!(
             "{:<18} {:>7.0} ns {:>8.0} ns {:>6.2} {:>6.2}  {}",
             goal.group,
-            pair.ours.0,
-            pair.baseline.0,
+            pair.ours,
+            pair.baseline,
             pair.ratio(),
             goal.at_most,
             if met { "ok" } else { "MISSED" },
@@ -133,7 +133,7 @@ mod tests {
 
     fn missed(ours: f64, baseline: f64) -> bool {
         let goal = Goal { group: "x", at_most: 1.2 };
-        let pair = Pair { ours: Estimate(ours), baseline: Estimate(baseline) };
+        let pair = Pair { ours, baseline };
         report([(&goal, pair)].into_iter()).is_err()
     }
 

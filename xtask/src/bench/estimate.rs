@@ -7,62 +7,61 @@ use serde::Deserialize;
 use crate::failure::{Failure, Result};
 use crate::workspace;
 
-/// How long one call takes: the median, in nanoseconds.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Estimate(pub(super) f64);
+/// What the two benchmarks of a pair are called.
+pub(super) const FUNCTIONS: [&str; 2] = ["ours", "baseline"];
 
-/// The part of criterion's `estimates.json` that we read.
-#[derive(Deserialize)]
-struct Estimates {
-    median: Median,
+/// Where criterion writes about the last run of `function` in the group with this folder.
+pub(super) fn folder(group: &Path, function: &str) -> PathBuf {
+    group.join(function).join("new")
 }
 
+/// How long a call took, in nanoseconds: one number for each sample of each round.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Samples([Vec<f64>; 2]);
+
+/// Criterion's `sample.json`: each sample is so many calls, which took so many nanoseconds.
 #[derive(Deserialize)]
-struct Median {
-    point_estimate: f64,
+struct Round {
+    iters: Vec<f64>,
+    times: Vec<f64>,
 }
 
-impl Estimate {
-    /// Where criterion writes about the last run of `function` in the group with this folder.
-    pub(super) fn folder(group: &Path, function: &str) -> PathBuf {
-        group.join(function).join("new")
+impl Samples {
+    /// Adds what criterion wrote into the folder of the group.
+    pub(super) fn add_round(&mut self, group: &Path) -> Result {
+        for (samples, function) in self.0.iter_mut().zip(FUNCTIONS) {
+            let path = folder(group, function).join("sample.json");
+            let round: Round = serde_json::from_str(&workspace::read(&path)?).map_err(|error| {
+                Failure::new(format!("cannot read {}: {error}", path.display()))
+            })?;
+            samples.extend(round.times.iter().zip(&round.iters).map(|(time, calls)| time / calls));
+        }
+        Ok(())
     }
 
-    fn read(group: &Path, function: &str) -> Result<Self> {
-        let path = Self::folder(group, function).join("estimates.json");
-        let estimates: Estimates = serde_json::from_str(&workspace::read(&path)?)
-            .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
-        Ok(Self(estimates.median.point_estimate))
+    /// How long a call of ours and one of the baseline take while nothing else runs: other work on
+    /// the machine only ever makes a sample longer, so a low one tells more than the median. The
+    /// very lowest ones may be luck.
+    pub(super) fn undisturbed(&self) -> Pair {
+        let [ours, baseline] = self.0.each_ref().map(|samples| {
+            let mut samples = samples.clone();
+            samples.sort_by(f64::total_cmp);
+            samples.get(samples.len() / 20).copied().unwrap_or(f64::NAN)
+        });
+        Pair { ours, baseline }
     }
 }
 
-/// One round of a pair.
+/// Two times, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Pair {
-    pub(super) ours: Estimate,
-    pub(super) baseline: Estimate,
+    pub(super) ours: f64,
+    pub(super) baseline: f64,
 }
 
 impl Pair {
-    /// What the two benchmarks of a pair are called.
-    pub(super) const FUNCTIONS: [&str; 2] = ["ours", "baseline"];
-
-    pub(super) fn read(group: &Path) -> Result<Self> {
-        let [ours, baseline] = Self::FUNCTIONS.map(|function| Estimate::read(group, function));
-        Ok(Self { ours: ours?, baseline: baseline? })
-    }
-
     pub(super) fn ratio(self) -> f64 {
-        self.ours.0 / self.baseline.0
-    }
-
-    /// The shortest time of each of the two in all rounds: what else runs on the machine only ever
-    /// makes a median longer.
-    pub(super) fn undisturbed(rounds: &[Self]) -> Self {
-        let shortest = |of: fn(&Self) -> Estimate| {
-            Estimate(rounds.iter().map(|round| of(round).0).fold(f64::INFINITY, f64::min))
-        };
-        Self { ours: shortest(|round| round.ours), baseline: shortest(|round| round.baseline) }
+        self.ours / self.baseline
     }
 }
 
@@ -70,34 +69,42 @@ impl Pair {
 mod tests {
     use super::*;
 
-    fn pair(ours: f64, baseline: f64) -> Pair {
-        Pair { ours: Estimate(ours), baseline: Estimate(baseline) }
+    fn put(group: &Path, function: &str, sample: &str) {
+        let folder = folder(group, function);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("sample.json"), sample).unwrap();
     }
 
     #[test]
-    fn the_medians_are_read() {
+    fn all_rounds_count_and_disturbed_samples_do_not() {
         let group = tempfile::tempdir().unwrap();
-        let put = |function, median: &str| {
-            let folder = Estimate::folder(group.path(), function);
-            std::fs::create_dir_all(&folder).unwrap();
-            let text = format!(
-                r#"{{"mean":{{"point_estimate":9.0}},"median":{{"point_estimate":{median},"standard_error":0.1}}}}"#
-            );
-            std::fs::write(folder.join("estimates.json"), text).unwrap();
-        };
-        put("ours", "130.5");
-        let Err(Failure::Said(message)) = Pair::read(group.path()) else { panic!("half a pair") };
-        assert!(message.contains("baseline"), "{message}");
-        put("baseline", "100.0");
-        assert_eq!(Pair::read(group.path()).unwrap(), pair(130.5, 100.0));
-        put("baseline", "\"fast\"");
-        assert!(Pair::read(group.path()).is_err());
+        let mut samples = Samples::default();
+        // 10 ns for each call, then a round in which something else ran.
+        for (ours, baseline) in [("20,40,60", "5,10,15"), ("200,4000,600", "9,99,99")] {
+            let round = |times| {
+                format!(r#"{{"sampling_mode":"Linear","iters":[2,4,6],"times":[{times}]}}"#)
+            };
+            put(group.path(), "ours", &round(ours));
+            put(group.path(), "baseline", &round(baseline));
+            samples.add_round(group.path()).unwrap();
+        }
+        assert_eq!(samples.undisturbed(), Pair { ours: 10.0, baseline: 2.5 });
     }
 
     #[test]
-    fn disturbed_rounds_do_not_count() {
-        let rounds = [pair(900.0, 100.0), pair(110.0, 400.0), pair(120.0, 105.0)];
-        assert_eq!(Pair::undisturbed(&rounds), pair(110.0, 100.0));
-        assert_eq!(Pair::undisturbed(&rounds[..1]), rounds[0]);
+    fn a_missing_or_damaged_half_is_an_error() {
+        let group = tempfile::tempdir().unwrap();
+        put(group.path(), "ours", r#"{"iters":[1.0],"times":[3.0]}"#);
+        let Err(Failure::Said(message)) = Samples::default().add_round(group.path()) else {
+            panic!("half a pair")
+        };
+        assert!(message.contains("baseline"), "{message}");
+        put(group.path(), "baseline", r#"{"iters":[1.0],"times":"fast"}"#);
+        assert!(Samples::default().add_round(group.path()).is_err());
+    }
+
+    #[test]
+    fn no_samples_are_no_good_ratio() {
+        assert!(Samples::default().undisturbed().ratio().is_nan());
     }
 }
