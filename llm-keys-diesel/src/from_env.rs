@@ -57,9 +57,7 @@ fn named(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<String>> 
         if let Some(url) = variable(name).filter(|url| !url.is_empty()) {
             // The error never repeats the value: it may hold a password.
             let url = url.into_string();
-            return url
-                .map(Some)
-                .map_err(|_| Error::invalid(OP, format!("{name} is not UTF-8")));
+            return url.map(Some).map_err(|_| Error::invalid(OP, format!("{name} is not UTF-8")));
         }
     }
     Ok(None)
