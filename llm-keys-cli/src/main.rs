@@ -68,7 +68,10 @@ fn refuse(error: &clap::Error) -> Exit {
         ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
             match output.bytes(error.render().to_string().as_bytes()) {
                 Ok(()) => Exit::Ok,
-                Err(failure) => failure.exit(),
+                Err(failure) => {
+                    output.failure(&failure);
+                    failure.exit()
+                }
             }
         }
         ClapKind::DisplayHelpOnMissingArgumentOrSubcommand | ClapKind::MissingSubcommand

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -52,22 +52,17 @@ impl Sandbox {
     }
 
     /// Starts the program with pipes for everything.
-    pub(crate) fn start(&self, args: &[&str]) -> std::process::Child {
-        self.command(PROGRAM)
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        let mut command = self.command(PROGRAM);
+        command.args(args);
+        start(command)
     }
 
     /// Runs the program with `input` on its standard input.
     pub(crate) fn run(&self, args: &[&str], input: &str) -> Output {
-        let mut child = self.start(args);
-        // A program that does not want it has closed the pipe.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+        let mut command = self.command(PROGRAM);
+        command.args(args);
+        feed(command, input)
     }
 
     /// The same, which must work; its standard output.
@@ -77,4 +72,16 @@ impl Sandbox {
         assert_eq!(output.status.code(), Some(0), "{args:?}: {talk}");
         String::from_utf8(output.stdout).unwrap()
     }
+}
+
+/// Runs `command` with `input` on its standard input.
+pub(crate) fn feed(command: Command, input: &str) -> Output {
+    let mut child = start(command);
+    // A program that does not want it has closed the pipe.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn start(mut command: Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }

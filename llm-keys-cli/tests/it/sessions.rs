@@ -149,7 +149,7 @@ fn redactions(sandbox: &Sandbox) -> Redactions {
     let mut redactions = Redactions::new();
     redactions.insert("[TMP]", sandbox.path().display().to_string()).unwrap();
     for (word, pattern) in [
-        ("[DEMO]", "/[a-z/]+/llm-keys-demo-[A-Za-z0-9]{6}"),
+        ("[DEMO]", "llm-keys-demo-(?<redacted>[A-Za-z0-9]{6})"),
         ("[TIME]", r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
         ("[RECORD]", "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
         ("[KEY]", "local:(?<redacted>[0-9a-f]{32})"),

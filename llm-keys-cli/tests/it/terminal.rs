@@ -1,1 +1,146 @@
+//! At a terminal: what is asked, what is hidden.
 
+use rexpect::session::{PtySession, spawn_command};
+
+use crate::sandbox::{PROGRAM, Sandbox};
+
+const KEY: &str = "sk-test-terminal-6789";
+
+/// Runs the program at a terminal of its own.
+fn at_terminal(sandbox: &Sandbox, args: &[&str]) -> PtySession {
+    shell(sandbox, "\"$@\"", &[&[PROGRAM], args].concat())
+}
+
+/// Runs a script for `sh` at a terminal of its own that shows what is typed, and then prints its
+/// exit code.
+fn shell(sandbox: &Sandbox, script: &str, args: &[&str]) -> PtySession {
+    let mut command = sandbox.command("sh");
+    command.args(["-c", &format!("stty echo; {script}; echo \"[$?]\""), "sh"]).args(args);
+    spawn_command(command, Some(20_000)).unwrap()
+}
+
+/// Everything it printed until it ended, and its exit code.
+fn to_the_end(mut session: PtySession) -> (String, i32) {
+    let all = session.exp_eof().unwrap();
+    let (printed, code) = all.rsplit_once('[').unwrap();
+    (printed.to_owned(), code.trim_end().trim_end_matches(']').parse().unwrap())
+}
+
+#[test]
+fn the_prompt_hides_the_key() {
+    let sandbox = Sandbox::new();
+    let mut session = at_terminal(&sandbox, &["store", "a"]);
+    session.exp_string("Key (hidden): ").unwrap();
+    session.send_line(KEY).unwrap();
+    let (printed, code) = to_the_end(session);
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("stored version 1") && !printed.contains("sk-test"), "{printed}");
+    assert_eq!(sandbox.must(&["get", "a"], ""), KEY);
+}
+
+#[test]
+fn nothing_typed_is_no_key() {
+    let sandbox = Sandbox::new();
+    for typed in ["\n", "\u{4}"] {
+        let mut session = at_terminal(&sandbox, &["store", "a"]);
+        session.exp_string("Key (hidden): ").unwrap();
+        session.send(typed).unwrap();
+        session.flush().unwrap();
+        let (printed, code) = to_the_end(session);
+        assert_eq!(code, 2, "{printed}");
+    }
+    assert!(!sandbox.home().exists());
+}
+
+#[test]
+fn get_hides_the_key_unless_told_to_show_it() {
+    let sandbox = Sandbox::new();
+    sandbox.must(&["store", "a"], KEY);
+    let get = |args: &[&str]| {
+        let args = [&["get", "a"], args].concat();
+        let (printed, code) = to_the_end(at_terminal(&sandbox, &args));
+        assert_eq!(code, 0, "{printed}");
+        printed
+    };
+    // The ellipsis comes byte by byte.
+    let masked = get(&[]);
+    assert!(masked.split("\r\n").next().unwrap().ends_with("6789"), "{masked}");
+    assert!(!masked.contains("sk-test"), "{masked}");
+    assert_eq!(get(&["--show"]), format!("{KEY}\r\n"));
+    let masked = get(&["--json"]);
+    assert!(masked.contains("\"hint\": \"6789\"") && !masked.contains(KEY), "{masked}");
+    assert!(get(&["--json", "--show"]).contains(KEY));
+    // A short key has no hint that would be most of it.
+    sandbox.must(&["store", "a"], "short-key");
+    assert!(get(&[]).starts_with("(hidden)\r\n"));
+}
+
+#[test]
+fn delete_asks() {
+    let sandbox = Sandbox::new();
+    sandbox.must(&["store", "a"], KEY);
+    let delete = |answer: &str| {
+        let mut session = at_terminal(&sandbox, &["delete", "a"]);
+        session.exp_string("Delete default/global/a/default with all its versions").unwrap();
+        session.send_line(answer).unwrap();
+        to_the_end(session)
+    };
+    for answer in ["", "n", "yess"] {
+        let (printed, code) = delete(answer);
+        assert_eq!(code, 2, "{printed}");
+        assert!(printed.contains("nothing was deleted"), "{printed}");
+        assert_eq!(sandbox.must(&["get", "a"], ""), KEY);
+    }
+    let (printed, code) = delete("Y");
+    assert_eq!(code, 0, "{printed}");
+    assert_eq!(sandbox.run(&["get", "a"], "").status.code(), Some(3));
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_gives_the_terminal_back() {
+    let sandbox = Sandbox::new();
+    let script = "stty -g; llm-keys store a; echo code=$?; stty -g; echo end";
+    let mut session = shell(&sandbox, script, &[]);
+    let before = session.exp_string("Key (hidden): ").unwrap();
+    session.send("sk-te").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_string("code=130").unwrap();
+    let after = session.exp_string("end").unwrap();
+    assert!(before.contains(':'), "{before}");
+    assert_eq!(before.trim(), after.trim());
+    assert!(!sandbox.home().exists());
+}
+
+#[test]
+fn a_passphrase_is_asked_for_twice() {
+    let sandbox = Sandbox::new();
+    let init = |second: &str| {
+        let mut session = at_terminal(&sandbox, &["init", "--passphrase"]);
+        session.exp_string("New passphrase (hidden): ").unwrap();
+        session.send_line("correct horse battery").unwrap();
+        session.exp_string("The same again (hidden): ").unwrap();
+        session.send_line(second).unwrap();
+        to_the_end(session)
+    };
+    let (printed, code) = init("another");
+    assert_eq!(code, 2, "{printed}");
+    let (printed, code) = init("correct horse battery");
+    assert_eq!(code, 0, "{printed}");
+    assert!(!printed.contains("correct"), "{printed}");
+
+    // The key comes by a pipe, the passphrase from the terminal.
+    let mut session = shell(&sandbox, &format!("printf %s {KEY} | llm-keys store a"), &[]);
+    session.exp_string("master.passphrase (hidden): ").unwrap();
+    session.send_line("correct horse battery").unwrap();
+    let (printed, code) = to_the_end(session);
+    assert_eq!(code, 0, "{printed}");
+
+    let mut session = at_terminal(&sandbox, &["get", "a", "--show"]);
+    session.exp_string("master.passphrase (hidden): ").unwrap();
+    session.send_line("a wrong passphrase").unwrap();
+    let (printed, code) = to_the_end(session);
+    assert_eq!(code, 5, "{printed}");
+    // Listing asks for nothing.
+    let (printed, code) = to_the_end(at_terminal(&sandbox, &["list"]));
+    assert!(code == 0 && !printed.contains("assphrase"), "{printed}");
+}

@@ -5,6 +5,7 @@
 mod conformance;
 mod damaged;
 mod failures;
+mod feed;
 mod files;
 mod fixture;
 mod names;

@@ -5,6 +5,8 @@ mod compile_fail;
 mod conformance;
 mod envelope;
 mod gcm;
+mod manager;
+mod mocks;
 mod seeded;
 mod vectors;
 mod wycheproof;
