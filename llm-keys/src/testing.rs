@@ -4,7 +4,11 @@
 //! - A **suite** holds one `async fn` for each numbered rule of a trait's contract; a macro makes
 //!   one test of each: [`key_store_conformance!`](crate::key_store_conformance),
 //!   [`kms_conformance!`](crate::kms_conformance),
-//!   [`manager_conformance!`](crate::manager_conformance).
+//!   [`manager_conformance!`](crate::manager_conformance). `docs/guides` says how a new backend runs
+//!   them.
+//! - A [fake](fakes) is a working part that a test can steer: a clock that is moved by hand, a KMS or
+//!   a store that fails, hangs and counts its calls.
+//! - A [mock](mocks) does nothing but what a test expects of it.
 
 #![expect(
     clippy::expect_used,

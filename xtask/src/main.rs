@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod failure;
 mod fuzz;
 mod generate;
@@ -34,6 +35,8 @@ enum Task {
     Gen(generate::Args),
     /// Run every fuzz target for a while
     Fuzz(fuzz::Args),
+    /// Measure what our layers cost, and compare with the goals
+    Bench(bench::Args),
     /// Build each crate from what its package would hold
     Package,
     /// The long runs, too slow for every change
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Lint(args) => lint::run_all(&args),
         Task::Gen(args) => generate::run_all(&args),
         Task::Fuzz(args) => fuzz::run_all(&args),
+        Task::Bench(args) => bench::run_all(&args),
         Task::Package => package::run_all(),
         Task::Nightly(args) => nightly::run_all(&args),
     };

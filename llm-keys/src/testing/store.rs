@@ -48,7 +48,7 @@ pub type SharedStore = Arc<dyn KeyStore>;
 #[macro_export]
 macro_rules! key_store_conformance {
     (async |$name:ident| $open:expr) => {
-        $crate::key_store_conformance! { @rules $name, $open,
+        $crate::key_store_conformance! { @each $name, ($open),
             missing_is_none
             rows_come_back_equal
             absent_conflicts
@@ -66,9 +66,6 @@ macro_rules! key_store_conformance {
             system_records_are_per_tenant
             events_ride_in_the_change
         }
-    };
-    (@rules $name:ident, $open:expr, $($rule:ident)*) => {
-        $crate::key_store_conformance! { @each $name, ($open), $($rule)* }
     };
     (@each $name:ident, $open:tt, $($rule:ident)*) => {
         $(

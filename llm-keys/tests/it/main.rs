@@ -6,6 +6,7 @@ mod conformance;
 mod envelope;
 mod gcm;
 mod manager;
+mod mocks;
 mod seeded;
 mod vectors;
 mod wycheproof;
