@@ -6,3 +6,8 @@ pub use self::two_person_kms::TwoPersonKms;
 
 mod measured_store;
 mod two_person_kms;
+
+/// The example of the project's readme is compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use llm_keys::home::Home;
+use llm_keys::manager::parse_ttl;
 
 use crate::args::GlobalArgs;
 use crate::config::Config;
 use crate::failure::{Failure, Result};
-use crate::when;
 
 /// Where a setting comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -151,7 +151,7 @@ fn cache_ttl(text: &str, from: &Origin) -> Result<Duration> {
         Origin::Variable(name) => name,
         _ => "cache.ttl",
     };
-    when::time_to_live(text)
+    parse_ttl(text)
         .map_err(|_| Failure::usage(format!("{whose} is not a time such as `3600`, `30m` or `1h`")))
 }
 

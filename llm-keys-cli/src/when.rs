@@ -32,17 +32,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
     Duration::try_from(length).map_err(|_| bad())
 }
 
-/// A time to live: a duration, or a bare number of seconds.
-///
-/// # Errors
-/// As [`duration`].
-pub(crate) fn time_to_live(text: &str) -> Result<Duration> {
-    match text.parse() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => duration(text),
-    }
-}
-
 fn bad() -> Failure {
     Failure::usage("a time is written like `30m`, `36h` or `90d`, and a moment in RFC 3339")
         .with_hint("write months as days: `30d`")
@@ -69,10 +58,6 @@ mod tests {
         for text in ["", "x", "90", "1mo", "1y", "-1h", "1h ago", "sk-ant-1", "٣d"] {
             assert!(duration(text).is_err(), "{text}");
         }
-        assert_eq!(time_to_live("0").ok(), Some(Duration::ZERO));
-        assert_eq!(time_to_live("90").ok(), Some(Duration::from_secs(90)));
-        assert_eq!(time_to_live("1h").ok(), Some(Duration::from_secs(HOUR)));
-        assert!(time_to_live("-1").is_err());
     }
 
     #[test]

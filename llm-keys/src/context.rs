@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
+use base64ct::{Base64, Encoding as _};
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -73,13 +74,13 @@ impl EncryptionContext {
 
     /// The pairs that go to a KMS as its own encryption context, where a policy can name them:
     /// `lk`, `kind`, `tenant`, `record`, `owner_kind`, `service`, and `ctx`, the hash of all pairs
-    /// in hexadecimal. `readable` adds `name` and `owner_id`; a KMS log then shows them in clear.
+    /// in base64. `readable` adds `name` and `owner_id`; a KMS log then shows them in clear.
     pub fn kms_pairs(&self, readable: bool) -> Vec<(&'static str, String)> {
         let mut named = vec!["kind", "tenant", "record", "owner_kind", "service"];
         if readable {
             named.extend(["name", "owner_id"]);
         }
-        let mut pairs = vec![("lk", "1".to_owned()), ("ctx", hex(&self.hash))];
+        let mut pairs = vec![("lk", "1".to_owned()), ("ctx", Base64::encode_string(&self.hash))];
         pairs.extend(named.into_iter().filter_map(|key| {
             let value = self.pairs.get(key).filter(|value| !value.is_empty())?;
             Some((key, value.clone()))
@@ -224,6 +225,6 @@ mod tests {
         let global = EncryptionContext::of_key(&global, Uuid::nil(), Version::FIRST);
         assert!(!keys(&global, true).contains(&"owner_id"));
         let ctx = &alice().kms_pairs(false)[0].1;
-        assert_eq!(*ctx, hex(alice().hash()));
+        assert_eq!(*ctx, Base64::encode_string(alice().hash()));
     }
 }

@@ -54,6 +54,12 @@ impl Home {
         self.config.join("master.key")
     }
 
+    /// The parameter file of a passphrase that takes the place of the master key file:
+    /// `master.passphrase` in the configuration folder.
+    pub fn passphrase_file(&self) -> PathBuf {
+        self.config.join("master.passphrase")
+    }
+
     /// The settings of the CLI: `config.toml` in the configuration folder.
     pub fn config_file(&self) -> PathBuf {
         self.config.join("config.toml")
@@ -87,6 +93,7 @@ mod tests {
         let home = Home::under("/x");
         assert_eq!(home.database(), Path::new("/x/keys.db"));
         assert_eq!(home.master_key(), Path::new("/x/master.key"));
+        assert_eq!(home.passphrase_file(), Path::new("/x/master.passphrase"));
         assert_eq!(home.config_file(), Path::new("/x/config.toml"));
     }
 }

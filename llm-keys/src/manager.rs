@@ -66,7 +66,8 @@ pub trait SecureKeyManager: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// `Conflict` if `options.expect_version` does not hold, or others kept writing the same key;
-    /// `Kms`, `Store`, `EventSink` if that part fails. The key is stored only if this is `Ok`.
+    /// `Kms`, `Store`, `EventSink` if that part fails. `Ok` means that the key is stored; after an
+    /// error of kind `Store` it may be, too, if only the storage's answer was lost.
     async fn store_api_key(
         &self,
         id: &KeyId,

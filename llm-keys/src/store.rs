@@ -157,7 +157,7 @@ impl StoreCapabilities {
 /// | 11 | A purge takes the key row and all its versions | `testing::store::purge_takes_everything` |
 /// | 12 | `touch` sets the last use forward, never back, and changes nothing else; an unknown record is ignored | `testing::store::touch_moves_forward` |
 /// | 13 | Replacing a row keeps its last use | `testing::store::replacing_keeps_last_use` |
-/// | 14 | Each commit that touches keys moves `changes_since` forward and names those keys | `testing::store::the_feed_names_changed_keys` |
+/// | 14 | Each commit that touches keys or versions moves `changes_since` forward and names those keys | `testing::store::the_feed_names_changed_keys` |
 /// | 15 | System records are apart for each tenant | `testing::store::system_records_are_per_tenant` |
 /// | 16 | Events of a change are readable in order, and those of a refused change are not there | `testing::store::events_ride_in_the_change` |
 #[async_trait]
@@ -185,7 +185,8 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// A system record.
     async fn system_find(&self, tenant: &Tenant, name: &SystemName) -> Result<Option<SystemRow>>;
 
-    /// Which keys changed after `since`.
+    /// Which keys changed after `since`. A position ahead of the feed comes from another storage or
+    /// from before a restore: the answer is then not `complete`.
     async fn changes_since(&self, since: Seq) -> Result<Changes>;
 
     /// The recorded events after `since`, oldest first, at most `limit`, each as the JSON it was

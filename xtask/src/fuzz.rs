@@ -36,7 +36,12 @@ fn run_one(target: &str, seconds: u32) -> Result {
     let mut command = fuzz(["run", target])?;
     // New findings go to the first folder; the seeds are only read.
     command.args([&corpus, &seeds].into_iter().filter(|folder| Path::is_dir(folder)));
-    run(command.args(["--", &format!("-max_total_time={seconds}"), "-print_final_stats=1"]))
+    run(command.args([
+        "--",
+        &format!("-max_total_time={seconds}"),
+        "-verbosity=0",
+        "-print_final_stats=1",
+    ]))
 }
 
 /// `cargo fuzz`, with the compiler flags that only a nightly compiler takes unasked.

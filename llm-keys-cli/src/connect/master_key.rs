@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use llm_keys::error::KmsFault;
 use llm_keys::kms::local::{self, PassphraseCost};
 use llm_keys::kms::{FromUri, KmsSet, from_uri};
+use llm_keys::manager::first_use;
 use llm_keys::{Error, ErrorKind, SystemRandom};
 use llm_keys_diesel::DieselStore;
 
@@ -55,7 +56,7 @@ impl MasterKeyPlace {
 
     /// The master key file, unless there is none and `init --passphrase` was run.
     fn default_of(settings: &Settings) -> Self {
-        let (file, passphrase) = (settings.home.master_key(), passphrase_path(settings));
+        let (file, passphrase) = (settings.home.master_key(), settings.home.passphrase_file());
         if !exists(&file) && exists(&passphrase) {
             Self::Passphrase(passphrase)
         } else {
@@ -129,9 +130,8 @@ impl Connect<'_> {
         }
         let path = self.settings.home.master_key();
         self.check_unwritten(store, &path).await?;
-        self.settings.home.create()?;
-        let created = local::create(&path, &SystemRandom)?;
-        Ok(created.fresh.then_some(path))
+        let made = first_use(&self.settings.home, store).await?;
+        Ok(made.created.then_some(path))
     }
 
     /// Makes every master key of the settings that is missing, by a passphrase if that is wanted.
@@ -155,7 +155,7 @@ impl Connect<'_> {
                     return Err(Failure::usage(format!("the master key file {file} is there"))
                         .with_hint("a key that is there cannot be put under a passphrase later"));
                 }
-                places = vec![MasterKeyPlace::Passphrase(passphrase_path(settings))];
+                places = vec![MasterKeyPlace::Passphrase(settings.home.passphrase_file())];
             }
         } else if passphrase {
             return Err(Failure::usage("`--passphrase` is for the default master key")
@@ -218,11 +218,6 @@ fn missing(path: &Path, with_database: bool) -> Error {
     Error::new(fault, "kms.open", format!("the master key {shown} is missing")).with_hint(
         "`llm-keys init` makes one, `llm-keys kms local restore FILE` puts a backup back",
     )
-}
-
-/// The parameter file that `init --passphrase` makes.
-fn passphrase_path(settings: &Settings) -> PathBuf {
-    settings.home.master_key().with_extension("passphrase")
 }
 
 fn exists(path: &Path) -> bool {

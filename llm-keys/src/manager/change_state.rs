@@ -1,5 +1,7 @@
 //! Deactivating and activating a key.
 
+use std::sync::Arc;
+
 use super::envelope_manager::Core;
 use super::options::ChangeOptions;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,7 +16,7 @@ impl Core {
     /// Puts `id` into `state`; `None` if there is no such key. A key that is in it already is left
     /// as it is, and that is recorded, too.
     pub(super) async fn change_state(
-        &self,
+        self: &Arc<Self>,
         id: &KeyId,
         state: KeyState,
         options: &ChangeOptions,
@@ -46,7 +48,7 @@ impl Core {
                 events: vec![event],
                 ..Change::default()
             };
-            match self.commit(id, change).await {
+            match Self::commit(self, id, change).await {
                 Ok(()) => return Ok(Some(row.into())),
                 Err(error) => {
                     let error = self.failed(action, id, &caller, error).await;

@@ -1,5 +1,7 @@
 //! Deleting a key.
 
+use std::sync::Arc;
+
 use super::change_state::{ATTEMPTS, busy};
 use super::envelope_manager::Core;
 use super::options::ChangeOptions;
@@ -10,7 +12,11 @@ use crate::store::{Change, Expect};
 
 impl Core {
     /// Takes the key's row and all its versions away; `false` if there is no such key.
-    pub(super) async fn delete(&self, id: &KeyId, options: &ChangeOptions) -> Result<bool> {
+    pub(super) async fn delete(
+        self: &Arc<Self>,
+        id: &KeyId,
+        options: &ChangeOptions,
+    ) -> Result<bool> {
         let caller = self.caller(options.caller.as_ref());
         let action = Action::KeyDelete;
         for _ in 0..ATTEMPTS {
@@ -28,7 +34,7 @@ impl Core {
                 events: vec![event],
                 ..Change::default()
             };
-            match self.commit(id, change).await {
+            match Self::commit(self, id, change).await {
                 Ok(()) => return Ok(true),
                 Err(error) => {
                     let error = self.failed(action, id, &caller, error).await;

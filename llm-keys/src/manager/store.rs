@@ -1,5 +1,7 @@
 //! Storing a key: a new version, sealed, and current at once.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::envelope_manager::Core;
@@ -23,7 +25,7 @@ const ATTEMPTS: usize = 16;
 impl Core {
     /// Stores `key` as the new current version of `id`.
     pub(super) async fn store(
-        &self,
+        self: &Arc<Self>,
         id: &KeyId,
         key: &ApiKey,
         options: &StoreOptions,
@@ -48,11 +50,11 @@ impl Core {
     }
 
     async fn store_once(
-        &self,
+        self: &Arc<Self>,
         id: &KeyId,
         key: &ApiKey,
         options: &StoreOptions,
-        caller: &std::sync::Arc<Caller>,
+        caller: &Arc<Caller>,
     ) -> Result<Version> {
         let failed = async |error| self.failed(Action::KeyStore, id, caller, error).await;
         let (row, change) = match self.plan(id, key, options, caller).await {
@@ -63,7 +65,7 @@ impl Core {
         let event = self.change_event(Action::KeyStore, &row, Some(version), caller);
         self.record(&event).await?;
         change.events.push(event);
-        match self.commit(id, change).await {
+        match Self::commit(self, id, change).await {
             Ok(()) => Ok(version),
             Err(error) => Err(failed(error).await),
         }

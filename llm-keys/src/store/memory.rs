@@ -212,17 +212,19 @@ impl State {
     }
 
     fn apply(&mut self, change: Change) {
-        let mut touched = Vec::new();
+        let mut touched = BTreeSet::new();
         for mut row in change.keys {
             if let Some(old) = self.remove(row.record) {
                 row.last_used_at = old.last_used_at;
-                touched.push(old.id);
+                touched.insert(old.id);
             }
-            touched.push(row.id.clone());
+            touched.insert(row.id.clone());
             self.records.insert(row.record, place(&row.id));
             self.keys.insert(place(&row.id), row);
         }
         for mut row in change.versions {
+            let key = self.records.get(&row.record).and_then(|place| self.keys.get(place));
+            touched.extend(key.map(|key| key.id.clone()));
             let versions = self.versions.entry(row.record).or_default();
             if let Some(old) = versions.get(&row.version) {
                 row.last_used_at = old.last_used_at;
@@ -239,7 +241,7 @@ impl State {
         self.publish(touched);
     }
 
-    fn publish(&mut self, touched: Vec<KeyId>) {
+    fn publish(&mut self, touched: BTreeSet<KeyId>) {
         if touched.is_empty() {
             return;
         }

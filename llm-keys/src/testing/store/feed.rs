@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
 use super::SharedStore;
-use super::sample::{event, id, insert, key, next, purge, record, refused, replace, unchanged};
+use super::sample::{
+    event, id, insert, key, next, purge, record, refused, replace, unchanged, version,
+};
 use crate::error::ErrorKind;
 use crate::model::{KeyId, KeyRow, Seq};
+use crate::store::Change;
 
 /// Rule 14.
 pub async fn the_feed_names_changed_keys(store: &SharedStore) {
@@ -33,6 +36,9 @@ pub async fn the_feed_names_changed_keys(store: &SharedStore) {
     step(insert(&[a.clone(), b.clone()]), &[&a, &b]).await;
     step(insert(std::slice::from_ref(&c)), &[&c]).await;
     step(replace(&a, next(&a)), &[&a]).await;
+    let rewrapped =
+        Change { expect: vec![unchanged(&c)], versions: vec![version(&c, 1)], ..Change::default() };
+    step(rewrapped, &[&c]).await;
     step(purge(&b), &[&b]).await;
     let mut both = replace(&next(&a), next(&next(&a)));
     both.expect.push(unchanged(&c));
