@@ -9,6 +9,9 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Random;
 
+#[cfg(doctest)]
+mod must_not_compile;
+
 /// Any secret bytes: boxed once at their final size, so that growing never leaves a copy behind,
 /// and wiped when dropped.
 pub struct SecretBytes(SecretBox<[u8]>);

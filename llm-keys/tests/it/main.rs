@@ -1,7 +1,6 @@
 //! The engine from outside: one test binary, one module for each subject.
 #![cfg(test)]
 
-mod compile_fail;
 mod conformance;
 mod envelope;
 mod gcm;
