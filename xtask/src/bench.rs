@@ -74,7 +74,7 @@ pub(crate) fn run_all(args: &Args) -> Result {
             samples.add_round(&folder.join(goal.group))?;
         }
     }
-    report(goals.iter().copied().zip(measured.iter().map(Samples::undisturbed)))
+    report(goals.iter().copied().zip(measured.iter().map(Samples::median)))
 }
 
 /// One round.

@@ -1,15 +1,18 @@
 //! A page of keys.
 //!
-//! Service, owner and name stand in `path` in the order of the listing, so every filter is a range
-//! of paths, and two statements are enough: with an owner and without. What is not asked for is a
-//! range that holds everything. All paths and names are ASCII.
+//! Service, owner and name stand in `path` in the order of the listing, so every filter that begins
+//! with a service is a range of paths. An owner's keys of all services are no such range: they have
+//! an index and a statement of their own. What is not asked for is a range that holds everything.
+//! All paths and names are ASCII.
+
+use std::cmp::Ordering;
 
 use diesel::dsl::auto_type;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use llm_keys::error::Result;
 use llm_keys::model::KeyRow;
-use llm_keys::{Cursor, KeyFilter, Owner, Page, PageSize};
+use llm_keys::{Cursor, KeyFilter, Page, PageSize};
 
 use crate::backend::Conn;
 use crate::failure::failed;
@@ -23,13 +26,12 @@ pub(crate) async fn key_list(
     after: Option<&Cursor>,
     size: PageSize,
 ) -> Result<Page<KeyRow>> {
-    let range = Range::of(filter, after);
-    let range = &range;
-    let owner = filter.owner.as_ref();
+    let (range, owned) = (Range::of(filter, after), OwnerRange::of(filter, after));
+    let (range, owned) = (&range, owned.as_ref());
     // One more than asked for tells whether there is a next page.
     let limit = i64::from(size.get()) + 1;
-    let found: Vec<StoredKey> = on_backend!(conn, |conn| match owner {
-        Some(owner) => page_of_owner(range, owner, limit).load(conn).await,
+    let found: Vec<StoredKey> = on_backend!(conn, |conn| match owned {
+        Some(owned) => page_of_owner(owned, limit).load(conn).await,
         None => page(range, limit).load(conn).await,
     })
     .map_err(|error| failed("store.key_list", error))?;
@@ -100,12 +102,65 @@ pub(super) fn page<'a>(range: &'a Range<'a>, limit: i64) -> _ {
         .limit(limit)
 }
 
+/// What a page of one owner's keys may hold, of whatever service.
+#[derive(Debug)]
+pub(super) struct OwnerRange<'a> {
+    tenant: &'a str,
+    owner: (&'static str, &'a str),
+    /// Services from this one on, but of this one no name up to `passed`.
+    from: &'a str,
+    passed: &'a str,
+    names: (&'a str, &'a str),
+    without: &'static str,
+}
+
+impl<'a> OwnerRange<'a> {
+    /// `None` where [`Range`] is enough.
+    pub(super) fn of(filter: &'a KeyFilter, after: Option<&'a Cursor>) -> Option<Self> {
+        let owner = filter.owner.as_ref().filter(|_| filter.service.is_none())?;
+        let owner = (owner.kind(), owner.id());
+        let (from, passed) = after.map_or(("", ""), |after| {
+            let mut parts = after.path().split('\u{1f}').chain(std::iter::repeat(""));
+            let mut part = || parts.next().unwrap_or_default();
+            let (service, theirs, name) = (part(), (part(), part()), part());
+            // The cursor may come from a listing of all owners.
+            let passed = match owner.cmp(&theirs) {
+                Ordering::Less => END,
+                Ordering::Equal => name,
+                Ordering::Greater => "",
+            };
+            (service, passed)
+        });
+        let all = Range::of(filter, None);
+        Some(Self {
+            tenant: filter.tenant.as_str(),
+            owner,
+            from,
+            passed,
+            names: all.names,
+            without: all.without,
+        })
+    }
+}
+
 #[auto_type]
-pub(super) fn page_of_owner<'a>(range: &'a Range<'a>, owner: &'a Owner, limit: i64) -> _ {
-    let kind: &'a str = owner.kind();
-    let id: &'a str = owner.id();
-    let all: page<'a> = page(range, limit);
-    all.filter(keys::owner_kind.eq(kind)).filter(keys::owner_id.eq(id))
+pub(super) fn page_of_owner<'a>(range: &'a OwnerRange<'a>, limit: i64) -> _ {
+    let tenant: &'a str = range.tenant;
+    let (kind, id): (&'static str, &'a str) = range.owner;
+    let from: &'a str = range.from;
+    let passed: &'a str = range.passed;
+    let (first, last): (&'a str, &'a str) = range.names;
+    let without: &'a str = range.without;
+    keys::table
+        .filter(keys::tenant.eq(tenant))
+        .filter(keys::owner_kind.eq(kind))
+        .filter(keys::owner_id.eq(id))
+        .filter(keys::service.ge(from))
+        .filter(keys::service.ne(from).or(keys::name.gt(passed)))
+        .filter(keys::name.between(first, last))
+        .filter(keys::state.ne(without))
+        .order((keys::service.asc(), keys::name.asc()))
+        .limit(limit)
 }
 
 #[cfg(test)]
@@ -119,6 +174,15 @@ mod tests {
         path > range.after
             && path < range.before
             && (range.names.0..=range.names.1).contains(&id.name.as_str())
+    }
+
+    /// What the statement for an owner would give.
+    fn owned_listed(range: &OwnerRange<'_>, id: &KeyId) -> bool {
+        let (service, name) = (id.service.as_str(), id.name.as_str());
+        range.owner == (id.owner.kind(), id.owner.id())
+            && service >= range.from
+            && (service != range.from || name > range.passed)
+            && (range.names.0..=range.names.1).contains(&name)
     }
 
     #[test]
@@ -153,6 +217,12 @@ mod tests {
                 let range = Range::of(&going_on, Some(&cursor));
                 let wanted = id.service == a && id.path() > other.path();
                 assert_eq!(listed(&range, id), wanted, "{id} after {other}");
+                for owner in ids.iter().map(|id| &id.owner) {
+                    let owned = of().owner(owner.clone());
+                    let range = OwnerRange::of(&owned, Some(&cursor)).unwrap();
+                    let wanted = id.owner == *owner && id.path() > other.path();
+                    assert_eq!(owned_listed(&range, id), wanted, "{id} of {owner} after {other}");
+                }
             }
         }
     }

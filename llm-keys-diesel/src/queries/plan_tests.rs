@@ -13,7 +13,7 @@ use super::changes::feed;
 use super::events::events_after;
 use super::expect::{key_of_record, record_of};
 use super::key_find::{key_with_current, one_version};
-use super::key_list::{Range, page, page_of_owner};
+use super::key_list::{OwnerRange, Range, page, page_of_owner};
 use super::system::one_system;
 use crate::migrate::SQLITE_MIGRATIONS;
 
@@ -65,11 +65,12 @@ fn every_page_seeks() {
         assert_seeks(&plan, "(tenant=? AND path>? AND path<?)");
     }
     for owner in [Owner::Global, Owner::User(OwnerId::new("alice").unwrap())] {
-        for filter in [of().owner(owner.clone()), of().owner(owner.clone()).service(service())] {
-            let plan = plan(&page_of_owner(&Range::of(&filter, None), &owner, 101));
-            assert_seeks(&plan, "llm_keys_keys_by_owner");
-            assert_seeks(&plan, "(tenant=? AND owner_kind=? AND owner_id=? AND path>? AND path<?)");
-        }
+        let filter = of().owner(owner.clone());
+        let plan = plan(&page_of_owner(&OwnerRange::of(&filter, None).unwrap(), 101));
+        assert_seeks(&plan, "llm_keys_keys_by_owner");
+        assert_seeks(&plan, "(tenant=? AND owner_kind=? AND owner_id=? AND service>?)");
+        let filter = filter.service(service());
+        assert!(OwnerRange::of(&filter, None).is_none(), "a range of paths is enough");
     }
 }
 
@@ -90,7 +91,7 @@ fn a_lost_index_is_noticed() {
     let mut conn = SqliteConnection::establish(":memory:").unwrap();
     conn.run_pending_migrations(SQLITE_MIGRATIONS).unwrap();
     conn.batch_execute("DROP INDEX llm_keys_keys_by_owner").unwrap();
-    let filter = KeyFilter::of(Tenant::default());
-    let plan = explain(&mut conn, &page_of_owner(&Range::of(&filter, None), &Owner::Global, 101));
+    let filter = KeyFilter::of(Tenant::default()).owner(Owner::Global);
+    let plan = explain(&mut conn, &page_of_owner(&OwnerRange::of(&filter, None).unwrap(), 101));
     assert_seeks(&plan, "llm_keys_keys_by_owner");
 }

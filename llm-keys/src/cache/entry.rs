@@ -68,11 +68,15 @@ impl UseCell {
         !self.waiting.load(Ordering::Acquire) && !self.waiting.swap(true, Ordering::AcqRel)
     }
 
+    /// When last.
+    pub(crate) fn last(&self) -> Micros {
+        Micros(self.at.load(Ordering::Acquire))
+    }
+
     /// What to write. A use that is noted from here on puts the cell in line again.
     pub(crate) fn take(&self) -> Use {
         self.waiting.store(false, Ordering::Release);
-        let at = Micros(self.at.load(Ordering::Acquire));
-        Use { record: self.record, version: self.version, at }
+        Use { record: self.record, version: self.version, at: self.last() }
     }
 
     /// Puts the cell back in line after a failed write; `false` if it is there again already.

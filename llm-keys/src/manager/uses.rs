@@ -1,27 +1,49 @@
 //! Last uses, written behind: noted in memory by each read, written many at once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::envelope_manager::Core;
 use crate::cache::UseCell;
 use crate::clock::Micros;
 use crate::error::Result;
+use crate::model::Version;
 use crate::store::{KeyStore, Use};
 
 /// How many uses one write takes at most.
 const BATCH: usize = 500;
 
-/// The versions that were used since the last write.
+/// The versions that were used since the last write, each once, however often it was loaded.
 #[derive(Default, Debug)]
-pub(super) struct Uses(Mutex<Vec<Arc<UseCell>>>);
+pub(super) struct Uses(Mutex<Waiting>);
+
+type Waiting = HashMap<(Uuid, Version), Arc<UseCell>>;
 
 impl Uses {
     /// Notes a use. Only the first since the last write takes the lock.
     pub(super) fn note(&self, used: &Arc<UseCell>, now: Micros) {
         if used.note(now) {
-            self.waiting().push(Arc::clone(used));
+            self.put_in_line(used);
         }
+    }
+
+    /// The newest cell of a version stays in line, and takes over the last use of the one before
+    /// it, which was of an entry that the cache has replaced.
+    fn put_in_line(&self, used: &Arc<UseCell>) {
+        let before = self.waiting().insert((used.record, used.version), Arc::clone(used));
+        if let Some(before) = before {
+            used.note(before.last());
+        }
+    }
+
+    /// As [`put_in_line`](Self::put_in_line), for a cell that is older than one that came meanwhile.
+    fn put_back(&self, used: &Arc<UseCell>) {
+        let mut waiting = self.waiting();
+        let newer = waiting.entry((used.record, used.version)).or_insert_with(|| Arc::clone(used));
+        newer.note(used.last());
     }
 
     /// Writes what waits.
@@ -29,14 +51,16 @@ impl Uses {
     /// # Errors
     /// What the storage said; what could not be written waits on.
     pub(super) async fn flush(&self, store: &dyn KeyStore) -> Result<()> {
-        let waiting = std::mem::take(&mut *self.waiting());
+        let waiting: Vec<_> = std::mem::take(&mut *self.waiting()).into_values().collect();
         for (at, batch) in waiting.chunks(BATCH).enumerate() {
             let uses: Vec<Use> = batch.iter().map(|used| used.take()).collect();
             if let Err(error) = store.touch(&uses).await {
-                let left = waiting[at * BATCH..].iter();
-                let left =
-                    left.enumerate().filter(|(n, used)| *n >= batch.len() || used.put_back());
-                self.waiting().extend(left.map(|(_, used)| Arc::clone(used)));
+                for (n, used) in waiting[at * BATCH..].iter().enumerate() {
+                    // Those of later batches are still marked as waiting.
+                    if n >= batch.len() || used.put_back() {
+                        self.put_back(used);
+                    }
+                }
                 return Err(error);
             }
         }
@@ -59,7 +83,7 @@ impl Uses {
         });
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Arc<UseCell>>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
