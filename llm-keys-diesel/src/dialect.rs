@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::prelude::*;
+use diesel::result::Error::DatabaseError;
 use diesel::result::{ConnectionResult, QueryResult};
 use diesel::{ConnectionError, SqliteConnection};
 use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
@@ -33,9 +34,24 @@ pub(crate) async fn sqlite_open(
         // leaves no bytes behind in free pages.
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
     });
-    conn.batch_execute(&setup).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(conn)
+    let mut left = busy_timeout;
+    loop {
+        match conn.batch_execute(&setup).await {
+            Ok(()) => return Ok(conn),
+            // SQLite does not wait by itself where two connections that change to the write-ahead
+            // log, or bring it up after a crash, would wait for each other.
+            Err(DatabaseError(_, message)) if message.message() == LOCKED && !left.is_zero() => {
+                let pause = left.min(Duration::from_millis(5));
+                tokio::time::sleep(pause).await;
+                left -= pause;
+            }
+            Err(error) => return Err(ConnectionError::CouldntSetupConfiguration(error)),
+        }
+    }
 }
+
+/// SQLite's text for `SQLITE_BUSY`.
+const LOCKED: &str = "database is locked";
 
 /// Begins a transaction that writes. On SQLite it takes the write lock at once: one that began with
 /// a read could not get it later if somebody else wrote in between.
@@ -89,7 +105,7 @@ pub(crate) fn sqlite_has_table(conn: &mut SqliteConnection, name: &str) -> Query
 pub(crate) fn by_message(op: &'static str, message: &str) -> Error {
     let found = |fault_is, detail| fault(fault_is, op, detail);
     match message {
-        "database is locked" | "database table is locked" | "database schema is locked" => {
+        LOCKED | "database table is locked" | "database schema is locked" => {
             found(StoreFault::Busy, "somebody else keeps the database locked")
                 .with_hint("try again; another program may hold a long transaction")
         }
