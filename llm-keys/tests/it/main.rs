@@ -4,6 +4,8 @@
 mod conformance;
 mod envelope;
 mod gcm;
+#[cfg(feature = "kms-remote")]
+mod kms_guarded;
 mod manager;
 mod mocks;
 mod seeded;
