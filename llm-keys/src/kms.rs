@@ -17,7 +17,7 @@ use crate::secret::DataKey;
 pub use self::from_uri::{FromUri, from_uri};
 #[cfg(feature = "kms-remote")]
 pub use self::guarded::{GuardOptions, Guarded};
-pub use self::set::KmsSet;
+pub use self::set::{Generated, KmsSet};
 pub use self::uri::KeyUri;
 
 mod from_uri;

@@ -6,6 +6,7 @@ mod envelope;
 mod gcm;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
+mod kms_set;
 mod manager;
 mod mocks;
 mod seeded;
