@@ -4,6 +4,9 @@
 mod conformance;
 mod envelope;
 mod gcm;
+#[cfg(feature = "kms-remote")]
+mod kms_guarded;
+mod kms_set;
 mod manager;
 mod mocks;
 mod seeded;
