@@ -21,6 +21,8 @@ pub use self::set::{Generated, KmsSet};
 pub use self::uri::KeyUri;
 
 mod from_uri;
+#[cfg(feature = "kms-gcp")]
+pub mod gcp;
 #[cfg(feature = "kms-remote")]
 mod guarded;
 pub mod local;
