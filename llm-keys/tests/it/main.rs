@@ -8,6 +8,7 @@ mod gcm;
 mod kms_guarded;
 mod kms_set;
 mod manager;
+mod manager_outage;
 mod mocks;
 mod seeded;
 mod vectors;
