@@ -20,6 +20,8 @@ pub use self::uri::KeyUri;
 
 mod from_uri;
 pub mod local;
+#[cfg(feature = "kms-pkcs11")]
+pub mod pkcs11;
 mod set;
 mod uri;
 
