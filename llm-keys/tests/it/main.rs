@@ -4,6 +4,8 @@
 mod conformance;
 mod envelope;
 mod gcm;
+#[cfg(feature = "kms-pkcs11")]
+mod kms_pkcs11;
 mod manager;
 mod mocks;
 mod seeded;
