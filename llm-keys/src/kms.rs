@@ -24,6 +24,8 @@ mod from_uri;
 #[cfg(feature = "kms-remote")]
 mod guarded;
 pub mod local;
+#[cfg(feature = "kms-pkcs11")]
+pub mod pkcs11;
 mod set;
 mod uri;
 

@@ -7,6 +7,8 @@ mod gcm;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
 mod kms_set;
+#[cfg(feature = "kms-pkcs11")]
+mod kms_pkcs11;
 mod manager;
 mod manager_outage;
 mod mocks;
