@@ -18,6 +18,8 @@ pub use self::from_uri::{FromUri, from_uri};
 pub use self::set::KmsSet;
 pub use self::uri::KeyUri;
 
+#[cfg(feature = "kms-azure")]
+pub mod azure;
 mod from_uri;
 pub mod local;
 mod set;
