@@ -20,6 +20,8 @@ pub use self::guarded::{GuardOptions, Guarded};
 pub use self::set::{Generated, KmsSet};
 pub use self::uri::KeyUri;
 
+#[cfg(feature = "kms-azure")]
+pub mod azure;
 mod from_uri;
 #[cfg(feature = "kms-remote")]
 mod guarded;
