@@ -6,9 +6,9 @@ mod envelope;
 mod gcm;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
-mod kms_set;
 #[cfg(feature = "kms-pkcs11")]
 mod kms_pkcs11;
+mod kms_set;
 mod manager;
 mod manager_outage;
 mod mocks;
