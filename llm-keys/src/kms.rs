@@ -22,6 +22,8 @@ mod from_uri;
 pub mod local;
 mod set;
 mod uri;
+#[cfg(feature = "kms-vault")]
+pub mod vault;
 
 /// A data key as a KMS wrapped it: safe to store anywhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
