@@ -15,10 +15,14 @@ use crate::random::Random;
 use crate::secret::DataKey;
 
 pub use self::from_uri::{FromUri, from_uri};
-pub use self::set::KmsSet;
+#[cfg(feature = "kms-remote")]
+pub use self::guarded::{GuardOptions, Guarded};
+pub use self::set::{Generated, KmsSet};
 pub use self::uri::KeyUri;
 
 mod from_uri;
+#[cfg(feature = "kms-remote")]
+mod guarded;
 pub mod local;
 mod set;
 mod uri;

@@ -4,7 +4,11 @@
 mod conformance;
 mod envelope;
 mod gcm;
+#[cfg(feature = "kms-remote")]
+mod kms_guarded;
+mod kms_set;
 mod manager;
+mod manager_outage;
 mod mocks;
 mod seeded;
 mod vectors;
