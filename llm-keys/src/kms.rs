@@ -30,6 +30,8 @@ pub mod local;
 pub mod pkcs11;
 mod set;
 mod uri;
+#[cfg(feature = "kms-vault")]
+pub mod vault;
 
 /// A data key as a KMS wrapped it: safe to store anywhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
