@@ -23,6 +23,8 @@ pub use self::uri::KeyUri;
 #[cfg(feature = "kms-azure")]
 pub mod azure;
 mod from_uri;
+#[cfg(feature = "kms-gcp")]
+pub mod gcp;
 #[cfg(feature = "kms-remote")]
 mod guarded;
 pub mod local;
