@@ -4,4 +4,5 @@
 //! about every byte that the fake sends and takes. What the service does beyond that, a fake cannot
 //! prove.
 
+pub mod azure;
 pub mod gcp;

@@ -8,8 +8,11 @@ mod gcm;
 mod kms_gcp;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
+#[cfg(feature = "kms-pkcs11")]
+mod kms_pkcs11;
 mod kms_set;
 mod manager;
+mod manager_outage;
 mod mocks;
 mod seeded;
 mod vectors;
