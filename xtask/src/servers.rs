@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::failure::Result;
-use crate::process::run;
+use crate::process::{forget_this_package, run};
 use crate::services::Services;
 use crate::services::environment::export;
 
@@ -20,7 +20,9 @@ pub(crate) struct Args {
 pub(crate) fn run_all(args: &Args) -> Result {
     let mut services = Services::start()?;
     if let Some((program, arguments)) = args.command.split_first() {
-        return run(services.introduce(Command::new(program).args(arguments)));
+        let mut command = Command::new(program);
+        forget_this_package(command.args(arguments));
+        return run(services.introduce(&mut command));
     }
     for (name, value) in services.variables() {
         println!("{}", export(name, value));

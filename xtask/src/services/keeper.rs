@@ -139,21 +139,21 @@ pub(crate) fn run(args: &Args) -> Result {
     });
     while is_closed.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
         if let Ok(Some(status)) = server.try_wait() {
-            stop_group(&mut server)?;
+            stop_group(&mut server, GRACE)?;
             return Err(Failure::new(format!("the server ended: {status}")));
         }
     }
-    stop_group(&mut server)
+    stop_group(&mut server, GRACE)
 }
 
 /// Stops a process that leads a group, and the rest of the group.
-fn stop_group(leader: &mut Child) -> Result {
+fn stop_group(leader: &mut Child, grace: Duration) -> Result {
     let Some(group) = i32::try_from(leader.id()).ok().and_then(Pid::from_raw) else {
         return Err(Failure::new("the server has no process id"));
     };
     // Signals fail when there is no one left, which is what they are for.
     let _ = kill_process_group(group, Signal::TERM);
-    until(GRACE, || Ok(leader.try_wait().ok().flatten()))?;
+    until(grace, || Ok(leader.try_wait().ok().flatten()))?;
     let _ = kill_process_group(group, Signal::KILL);
     let _ = leader.wait();
     Ok(())
@@ -199,7 +199,7 @@ mod tests {
             .unwrap();
         let mut output = server.stdout.take().unwrap();
         assert_eq!(output.read(&mut [0]).unwrap(), 1);
-        stop_group(&mut server).unwrap();
+        stop_group(&mut server, Duration::from_millis(1)).unwrap();
         // Its child held the output too.
         assert_eq!(output.read(&mut [0]).unwrap(), 0);
     }

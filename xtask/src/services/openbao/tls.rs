@@ -89,6 +89,7 @@ fn root_token(answer: &str) -> Option<String> {
     answer.get("root_token")?.as_str().map(str::to_owned)
 }
 
+/// The multiplier is that of production; its default makes the election five times slower.
 fn configuration(folder: &Path, port: u16, seal_key: &str) -> String {
     let folder = folder.display();
     let next = port.saturating_add(1);
@@ -99,6 +100,7 @@ cluster_addr = "https://127.0.0.1:{next}"
 storage "raft" {{
   path = "{folder}/raft"
   node_id = "one"
+  performance_multiplier = 1
 }}
 listener "tcp" {{
   address = "127.0.0.1:{port}"
