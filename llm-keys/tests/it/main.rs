@@ -4,6 +4,8 @@
 mod conformance;
 mod envelope;
 mod gcm;
+#[cfg(feature = "kms-gcp")]
+mod kms_gcp;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
 #[cfg(feature = "kms-pkcs11")]
