@@ -3,6 +3,7 @@
 
 mod conformance;
 mod envelope;
+mod fault_proxy;
 mod gcm;
 #[cfg(feature = "kms-pkcs11")]
 mod kms_pkcs11;
