@@ -76,7 +76,9 @@ impl Fault {
 
 /// Makes another body of a body.
 #[derive(Clone)]
-pub(crate) struct Rewrite(pub(super) Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>);
+pub(crate) struct Rewrite(pub(super) Arc<Rewriter>);
+
+type Rewriter = dyn Fn(&[u8]) -> Vec<u8> + Send + Sync;
 
 impl fmt::Debug for Rewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
