@@ -5,9 +5,13 @@ mod conformance;
 mod envelope;
 mod fault_proxy;
 mod gcm;
+#[cfg(feature = "kms-remote")]
+mod kms_guarded;
 #[cfg(feature = "kms-pkcs11")]
 mod kms_pkcs11;
+mod kms_set;
 mod manager;
+mod manager_outage;
 mod mocks;
 mod seeded;
 mod vectors;
