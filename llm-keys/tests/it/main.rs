@@ -3,6 +3,7 @@
 
 mod conformance;
 mod envelope;
+mod fault_proxy;
 mod gcm;
 #[cfg(feature = "kms-gcp")]
 mod kms_gcp;
