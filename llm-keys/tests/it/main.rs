@@ -4,6 +4,8 @@
 mod conformance;
 mod envelope;
 mod gcm;
+#[cfg(feature = "kms-azure")]
+mod kms_azure;
 mod manager;
 mod mocks;
 mod seeded;
