@@ -5,3 +5,4 @@
 //! prove.
 
 pub mod azure;
+pub mod gcp;
