@@ -85,7 +85,7 @@ async fn bodies_that_are_no_answer_are_refused() {
         format!(r#"{{"kid":"{kid}","value":"YQ""#),
         "[".repeat(60_000),
         // Right, if one reads that far.
-        format!(r#"{{"kid":"{kid}","value":"{}"}}{}"#, "a".repeat(342), " ".repeat(70_000)),
+        format!(r#"{{"kid":"{kid}","value":"{}"}}{}"#, "A".repeat(342), " ".repeat(70_000)),
     ] {
         let start: String = body.chars().take(60).collect();
         fake.vault().answer_next(2, Trouble::Body(body.into_bytes()));
