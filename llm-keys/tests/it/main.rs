@@ -7,6 +7,8 @@ mod fault_proxy;
 mod gcm;
 #[cfg(feature = "kms-gcp")]
 mod kms_gcp;
+#[cfg(feature = "kms-azure")]
+mod kms_azure;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
 #[cfg(feature = "kms-pkcs11")]
