@@ -7,6 +7,8 @@ mod gcm;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
 mod kms_set;
+#[cfg(feature = "kms-vault")]
+mod kms_vault;
 mod manager;
 mod manager_outage;
 mod mocks;
