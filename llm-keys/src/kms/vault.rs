@@ -122,20 +122,10 @@ impl VaultKms {
                 }
             }
         }
-        match answer.status {
-            200 => Ok(answer),
-            503 => Err(self.why_unavailable(op, answer).await),
-            _ => Err(fault::of(op, &answer)),
+        if answer.status == 200 {
+            return Ok(answer);
         }
-    }
-
-    /// A server that is not initialised says that it is sealed. Its health tells the two apart.
-    async fn why_unavailable(&self, op: &'static str, answer: Answer) -> Error {
-        let health = Call { op, path: "sys/health", body: None, token: None };
-        match self.wire.send(health).await {
-            Ok(health) if health.status == 501 => fault::of(op, &health),
-            _ => fault::of(op, &answer),
-        }
+        Err(fault::explain(&self.wire, op, &answer).await)
     }
 
     /// Makes sure that the key exists: `encrypt` with a missing key would create it, unless policy

@@ -137,7 +137,7 @@ pub(super) async fn look_up(wire: &Wire, token: &SecretBytes) -> Result<Option<L
     match answer.status {
         200 => answer::lookup(OP, &answer.body).map(Some),
         403 => Ok(None),
-        _ => Err(fault::of(OP, &answer)),
+        _ => Err(fault::explain(wire, OP, &answer).await),
     }
 }
 
@@ -147,7 +147,7 @@ pub(super) async fn renew(wire: &Wire, token: &SecretBytes) -> Result<Lease> {
     let path = "auth/token/renew-self";
     let answer = wire.send(Call { op: OP, path, body, token: Some(token) }).await?;
     if answer.status != 200 {
-        return Err(fault::of(OP, &answer));
+        return Err(fault::explain(wire, OP, &answer).await);
     }
     answer::renewal(OP, &answer.body)
 }
@@ -171,7 +171,7 @@ async fn post(
         404 => Err(misconfigured("no auth method is mounted there").with_hint(
             "bao auth enable approle (or kubernetes); auth_mount=PATH names another path",
         )),
-        _ => Err(fault::of(OP, &answer)),
+        _ => Err(fault::explain(wire, OP, &answer).await),
     }
 }
 

@@ -77,8 +77,9 @@ impl Session {
         if let Some(token) = self.alive() {
             return Ok(token);
         }
+        let asked = self.now();
         let (secret, lease) = self.login.obtain(&self.wire).await?;
-        Ok(self.set(secret, lease, whole(lease)))
+        Ok(self.set(asked, secret, lease, whole(lease)))
     }
 
     /// Finds out why the server denied a call with `token`.
@@ -97,11 +98,12 @@ impl Session {
             token.vouched.store(self.now() + RECHECK, Ordering::Relaxed);
             return Ok(Denial::Policy);
         }
+        let asked = self.now();
         let (secret, lease) = self.login.obtain(&self.wire).await?;
         if self.login.is_given() && same(&secret, &token.secret) {
             return Ok(Denial::DeadToken);
         }
-        Ok(Denial::TryWith(self.set(secret, lease, whole(lease))))
+        Ok(Denial::TryWith(self.set(asked, secret, lease, whole(lease))))
     }
 
     async fn prolong(self: &Arc<Self>, token: Arc<Token>) -> Arc<Token> {
@@ -110,8 +112,9 @@ impl Session {
         if self.now() < token.due.load(Ordering::Relaxed) {
             return token;
         }
+        let asked = self.now();
         match self.next(&token).await {
-            Ok((secret, lease, whole)) => self.set(secret, lease, whole),
+            Ok((secret, lease, whole)) => self.set(asked, secret, lease, whole),
             Err(error) => {
                 tracing::warn!(
                     code = error.kind().code(),
@@ -144,17 +147,18 @@ impl Session {
         Ok((secret, lease, whole(lease)))
     }
 
+    /// `asked` is when we asked for it: the server began to count a little later.
     fn set(
         self: &Arc<Self>,
+        asked: u64,
         secret: Arc<SecretBytes>,
         lease: Option<Lease>,
         whole: Duration,
     ) -> Arc<Token> {
-        let now = self.now();
         let millis = lease.map_or(0, |lease| lease.seconds.saturating_mul(1000));
         let (due, ends) = match millis {
             0 => (u64::MAX, u64::MAX),
-            millis => (now.saturating_add(millis / 3 * 2), now.saturating_add(millis)),
+            millis => (asked.saturating_add(millis / 3 * 2), asked.saturating_add(millis)),
         };
         let token = Arc::new(Token {
             secret,
@@ -162,7 +166,7 @@ impl Session {
             whole,
             due: AtomicU64::new(due),
             ends,
-            vouched: AtomicU64::new(lease.map_or(0, |_| now + RECHECK)),
+            vouched: AtomicU64::new(lease.map_or(0, |_| due.min(asked + RECHECK))),
         });
         *lock(&self.current) = Some(Arc::clone(&token));
         self.keep();
