@@ -14,6 +14,8 @@ mod kms_guarded;
 #[cfg(feature = "kms-pkcs11")]
 mod kms_pkcs11;
 mod kms_set;
+#[cfg(feature = "kms-vault")]
+mod kms_vault;
 mod manager;
 mod manager_outage;
 mod mocks;
