@@ -15,11 +15,15 @@ use crate::random::Random;
 use crate::secret::DataKey;
 
 pub use self::from_uri::{FromUri, from_uri};
+pub use self::pins::Pins;
 pub use self::set::KmsSet;
 pub use self::uri::KeyUri;
 
+#[cfg(feature = "kms-aws")]
+pub mod aws;
 mod from_uri;
 pub mod local;
+mod pins;
 mod set;
 mod uri;
 

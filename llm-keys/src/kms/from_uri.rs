@@ -48,6 +48,7 @@ impl fmt::Debug for FromUri<'_> {
 /// | `local` | the master key file of [`Home`] |
 /// | `local:/absolute/path` | that master key file |
 /// | `local-passphrase:/absolute/path` | the passphrase for that parameter file |
+/// | `aws-kms:`, or `aws-kms://`, and a key ARN, an alias ARN, a key id or `alias/NAME` | that AWS key; an ARN or `alias/NAME` alone will do |
 ///
 /// Must run in a `tokio` runtime: files are read and passphrases computed on its blocking threads.
 ///
@@ -55,6 +56,10 @@ impl fmt::Debug for FromUri<'_> {
 /// `InvalidInput` if `text` names no key that this build knows; it is never repeated, because
 /// settings of other backends may hold a secret. Else what the backend says.
 pub async fn from_uri(text: &str, options: &FromUri<'_>) -> Result<Arc<dyn KmsProvider>> {
+    #[cfg(feature = "kms-aws")]
+    if ["aws-kms:", "arn:", "alias/"].iter().any(|start| text.starts_with(start)) {
+        return Ok(Arc::new(super::aws::AwsKms::open(text).await?));
+    }
     let (scheme, rest) = match text.split_once(':') {
         Some((scheme, rest)) => (scheme, Some(rest)),
         None => (text, None),
@@ -131,7 +136,14 @@ fn nobody_to_ask(path: &Path) -> Result<SecretBytes> {
 }
 
 const OP: &str = "kms.from_uri";
-const LATER: &[&str] = &["aws-kms", "vault", "gcp-kms", "azure-kv", "pkcs11"];
+const LATER: &[&str] = &[
+    #[cfg(not(feature = "kms-aws"))]
+    "aws-kms",
+    "vault",
+    "gcp-kms",
+    "azure-kv",
+    "pkcs11",
+];
 const KNOWN: &str = "use `local`, `local:/path/to/master.key` or `local-passphrase:/path/to/file`";
 
 #[cfg(test)]

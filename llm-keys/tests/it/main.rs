@@ -4,6 +4,8 @@
 mod conformance;
 mod envelope;
 mod gcm;
+#[cfg(feature = "kms-aws")]
+mod kms_aws;
 mod manager;
 mod mocks;
 mod seeded;

@@ -1,0 +1,1 @@
+//! Answers that no server gives on demand.
