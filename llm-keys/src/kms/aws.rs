@@ -91,10 +91,8 @@ impl AwsKms {
             KeyName::Arn(arn) => (arn, None),
             KeyName::Lookup { id, .. } => {
                 let arn = calls::look_up(&client, &id).await?;
-                let alias = match id.split_once("alias/") {
-                    Some((_, name)) => Some(arn.alias(&format!("alias/{name}"))),
-                    None => None,
-                };
+                let alias = id.split_once("alias/");
+                let alias = alias.map(|(_, name)| arn.alias(&format!("alias/{name}")));
                 (arn, alias)
             }
         };

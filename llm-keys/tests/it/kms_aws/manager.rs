@@ -47,7 +47,7 @@ async fn read(keys: &EnvelopeKeyManager, id: &KeyId) -> String {
 #[tokio::test]
 async fn what_is_stored_is_read_in_either_mode() {
     let bed = Bed::new().await;
-    let id = KeyId::user("müller", "openai").unwrap();
+    let id = KeyId::user("alice@example.org", "openai").unwrap();
     for readable in [false, true] {
         let keys = bed.manager(readable).await;
         let key = ApiKey::new(KEY).unwrap();
