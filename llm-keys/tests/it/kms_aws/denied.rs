@@ -62,7 +62,7 @@ async fn who_may_read_may_not_write() {
 #[tokio::test]
 async fn credentials_that_nobody_gave() {
     let key = key().await;
-    let AccessKey(access, _) = administrator();
+    let AccessKey(access, _) = may(r#""kms:*""#);
     let context = alice();
     for (access, hint) in [("AKIAIOSFODNN7EXAMPLE", "AWS_PROFILE"), (&access, "clock")] {
         let kms = kms(&AccessKey(access.to_owned(), "no secret of ours".to_owned()), &key).await;
