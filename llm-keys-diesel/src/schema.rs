@@ -41,6 +41,7 @@ diesel::table! {
         state -> Text,
         until -> Nullable<BigInt>,
         envelope -> Nullable<Binary>,
+        rewrap -> Bool,
         actor -> Text,
         reason -> Nullable<Text>,
         created_at -> BigInt,

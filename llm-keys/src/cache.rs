@@ -44,12 +44,13 @@ struct Shared {
 }
 
 impl SecretCache {
-    /// A cache of `capacity` keys that each live for `ttl`; zero of either turns it off.
-    pub(crate) fn new(ttl: Duration, capacity: u64) -> Self {
+    /// A cache of `capacity` keys that each live for `ttl`, and stay for `stale` longer in case the
+    /// KMS is out of reach then; zero of `ttl` or `capacity` turns it off.
+    pub(crate) fn new(ttl: Duration, stale: Duration, capacity: u64) -> Self {
         let entries = (!ttl.is_zero() && capacity > 0).then(|| {
             Cache::builder()
                 .max_capacity(capacity)
-                .time_to_live(ttl)
+                .time_to_live(ttl.saturating_add(stale))
                 .build_with_hasher(foldhash::fast::RandomState::default())
         });
         let shared = Shared { entries, flights: Flights::default(), counters: Counters::default() };
@@ -65,6 +66,11 @@ impl SecretCache {
         let entry = self.shared.find(id, now)?;
         self.shared.counters.hit();
         Some(entry)
+    }
+
+    /// The cached entry of `id` although its end has passed: for one whose load just failed.
+    pub(crate) fn past_its_end(&self, id: &KeyId) -> Option<Arc<Entry>> {
+        self.shared.entries.as_ref()?.get(id)
     }
 
     /// What `load` gives; all who ask for the same key meanwhile share one load. If all of them go

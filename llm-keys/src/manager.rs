@@ -26,6 +26,7 @@ pub use self::from_env::parse_ttl;
 pub use self::options::{
     ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
 };
+pub use self::sentinel::Sentinel;
 
 mod builder;
 mod change_state;
@@ -39,6 +40,7 @@ mod list;
 mod load;
 mod options;
 mod record;
+mod sentinel;
 mod store;
 mod uses;
 

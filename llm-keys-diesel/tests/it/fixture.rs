@@ -71,6 +71,7 @@ pub(crate) fn version_row(record: u128, envelope: Vec<u8>) -> VersionRow {
         version: Version::FIRST,
         state: VersionState::Live,
         envelope: Some(Envelope::from_bytes(envelope)),
+        rewrap: false,
         by: Actor::new("test").unwrap(),
         reason: None,
         created_at: Micros(1),

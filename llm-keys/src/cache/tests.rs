@@ -31,7 +31,7 @@ fn entry(id: &KeyId, until: Duration) -> Arc<Entry> {
 }
 
 fn cache() -> SecretCache {
-    SecretCache::new(TTL, 100)
+    SecretCache::new(TTL, Duration::ZERO, 100)
 }
 
 async fn put(cache: &SecretCache, id: &KeyId) {
@@ -210,7 +210,7 @@ async fn an_owner_is_evicted_and_nobody_else() {
 
 #[tokio::test]
 async fn a_cache_that_is_off_loads_each_time() {
-    for cache in [SecretCache::new(Duration::ZERO, 100), SecretCache::new(TTL, 0)] {
+    for cache in [SecretCache::new(Duration::ZERO, TTL, 100), SecretCache::new(TTL, TTL, 0)] {
         let id = id("alice");
         put(&cache, &id).await;
         put(&cache, &id).await;
@@ -232,7 +232,7 @@ fn dropped(entry: &Weak<Entry>) -> bool {
 
 #[tokio::test]
 async fn an_expired_secret_is_dropped_in_an_idle_process() {
-    let cache = SecretCache::new(Duration::from_millis(200), 10_000);
+    let cache = SecretCache::new(Duration::from_millis(100), Duration::from_millis(100), 10_000);
     let mut cached = Vec::new();
     for n in 0..1000 {
         let id = id(&n.to_string());

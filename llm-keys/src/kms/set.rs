@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::{KmsContext, KmsProvider, WrappedKey};
 use crate::error::{Error, ErrorKind, KmsFault, Result};
 use crate::random::Random;
@@ -9,10 +11,25 @@ use crate::secret::DataKey;
 
 /// The providers of a manager. A data key is wrapped under every provider of the write list, and
 /// unwrapped by the first provider of either list that accepts a copy and succeeds.
+///
+/// While a KMS of the write list is down, nothing is written, unless [`quorum`](Self::quorum)
+/// allows fewer copies; reads go on as long as one KMS opens a copy.
 #[derive(Clone, Debug)]
 pub struct KmsSet {
     write: Vec<Arc<dyn KmsProvider>>,
     read: Vec<Arc<dyn KmsProvider>>,
+    quorum: usize,
+}
+
+/// A fresh data key, and its wrapped copies.
+#[derive(Debug)]
+pub struct Generated {
+    /// The data key.
+    pub key: DataKey,
+    /// Its copies: one for each KMS key of the write list that was not out of reach.
+    pub wrapped: Vec<WrappedKey>,
+    /// Whether a copy is missing, which a rewrap must add.
+    pub incomplete: bool,
 }
 
 impl KmsSet {
@@ -21,7 +38,7 @@ impl KmsSet {
 
     /// One provider for everything.
     pub fn single(provider: impl KmsProvider + 'static) -> Self {
-        Self { write: vec![Arc::new(provider)], read: Vec::new() }
+        Self { write: vec![Arc::new(provider)], read: Vec::new(), quorum: 1 }
     }
 
     /// Writes under all of `write` (1 to 8 with different keys), and reads with those and then
@@ -40,7 +57,23 @@ impl KmsSet {
                 return Err(Error::invalid(OP, format!("the KMS key {uri} is named twice")));
             }
         }
-        Ok(Self { write, read })
+        let quorum = write.len();
+        Ok(Self { write, read, quorum })
+    }
+
+    /// Lets a write go through with `copies` wrapped copies when the other KMS keys are out of
+    /// reach; what was written so is marked for rewrap. All copies are needed unless said.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `copies` is 0, or more than there are KMS keys to write under.
+    pub fn quorum(mut self, copies: usize) -> Result<Self> {
+        if copies == 0 || copies > self.write.len() {
+            let keys = self.write.len();
+            let detail = format!("a quorum of {copies} cannot be had with {keys} KMS keys");
+            return Err(Error::invalid("kms.set", detail).with_hint("1 to the number of KMS keys"));
+        }
+        self.quorum = copies;
+        Ok(self)
     }
 
     /// The providers that new data keys are wrapped under.
@@ -53,41 +86,64 @@ impl KmsSet {
         self.write.iter().chain(&self.read)
     }
 
-    /// A fresh data key, wrapped under every key of the write list.
+    /// A fresh data key, wrapped under every key of the write list that can be reached.
+    ///
+    /// # Errors
+    /// What a KMS said, if fewer than the quorum could wrap it, or one refused for a reason that
+    /// does not pass by itself: a write that a KMS denies is a mistake to mend, not an outage.
     pub async fn generate(
         &self,
         context: KmsContext<'_>,
         random: &dyn Random,
-    ) -> Result<(DataKey, Vec<WrappedKey>)> {
+    ) -> Result<Generated> {
+        let mut failures = Vec::new();
         let mut writers = self.write.iter();
-        // `new` and `single` leave no empty list.
-        let first = writers.next().ok_or_else(|| {
-            Error::new(ErrorKind::Internal, "kms.generate", "no KMS key to write under")
-        })?;
-        let (key, wrapped) = first.generate_data_key(context, random).await?;
-        let mut all = vec![wrapped];
-        for provider in writers {
-            all.push(provider.wrap_key(&key, context).await?);
+        // One KMS makes the data key, the first that can; the others wrap it, all at once.
+        let (key, first) = loop {
+            let Some(provider) = writers.next() else { return Err(worst(failures)) };
+            match provider.generate_data_key(context, random).await {
+                Ok(generated) => break generated,
+                Err(error) => failures.push(error),
+            }
+        };
+        let others = join_all(writers.map(|provider| provider.wrap_key(&key, context))).await;
+        let mut wrapped = vec![first];
+        for other in others {
+            match other {
+                Ok(copy) => wrapped.push(copy),
+                Err(error) => failures.push(error),
+            }
         }
-        Ok((key, all))
+        let incomplete = !failures.is_empty();
+        if wrapped.len() < self.quorum || failures.iter().any(|error| !error.is_retryable()) {
+            return Err(worst(failures));
+        }
+        Ok(Generated { key, wrapped, incomplete })
     }
 
     /// The data key of an envelope, by the first copy that a configured provider opens. Copies of
     /// keys that nobody configured cause no call.
     ///
     /// # Errors
-    /// `Kms(WrongKey)` if no provider accepts any copy; otherwise what the last one tried said.
+    /// `Kms(WrongKey)` if no provider accepts any copy. Otherwise what a KMS said: that it was out
+    /// of reach, if one was, since it might have opened its copy.
     pub async fn unwrap(&self, copies: &[WrappedKey], context: KmsContext<'_>) -> Result<DataKey> {
-        let mut failure = None;
+        let mut failures = Vec::new();
         for provider in self.readers() {
             for copy in copies.iter().filter(|copy| provider.accepts(copy)) {
                 match provider.unwrap_key(copy, context).await {
                     Ok(key) => return Ok(key),
-                    Err(error) => failure = Some(error),
+                    Err(error) => failures.push(error),
+                }
+                if failures.len() >= Self::MAX_WRITE {
+                    return Err(worst(failures));
                 }
             }
         }
-        Err(failure.unwrap_or_else(|| self.nobody_accepts(copies)))
+        if failures.is_empty() {
+            return Err(self.nobody_accepts(copies));
+        }
+        Err(worst(failures))
     }
 
     fn nobody_accepts(&self, copies: &[WrappedKey]) -> Error {
@@ -101,4 +157,13 @@ impl KmsSet {
         )
         .with_hint("configure the KMS key it was sealed under, or restore that master key")
     }
+}
+
+/// The failure that tells most: an outage, since it may be the cause of the rest and may pass;
+/// otherwise the first there was.
+fn worst(failures: Vec<Error>) -> Error {
+    let passing = failures.iter().find(|error| error.is_retryable()).cloned();
+    passing.or_else(|| failures.into_iter().next()).unwrap_or_else(|| {
+        Error::new(ErrorKind::Internal, "kms.set", "there is no KMS key to write under")
+    })
 }

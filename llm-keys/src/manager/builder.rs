@@ -27,17 +27,31 @@ pub struct CacheOptions {
     /// of that later, spread at random so that keys loaded together are not refreshed together.
     /// Off unless said; less than `ttl`.
     pub refresh_ahead: Option<Duration>,
+    /// For how long after its `ttl` a secret may still be served while the KMS is out of reach and
+    /// the storage confirms that its version is still current, active and not expired. Zero unless
+    /// said: then the end of the `ttl` is the end. It also bounds how long a secret stays in memory.
+    pub serve_stale_for: Duration,
 }
 
 impl Default for CacheOptions {
     fn default() -> Self {
-        Self { ttl: Duration::from_secs(3600), capacity: 10_000, refresh_ahead: None }
+        Self {
+            ttl: Duration::from_secs(3600),
+            capacity: 10_000,
+            refresh_ahead: None,
+            serve_stale_for: Duration::ZERO,
+        }
     }
 }
 
 impl CacheOptions {
     /// No cache: every read asks the storage and the KMS.
-    pub const OFF: Self = Self { ttl: Duration::ZERO, capacity: 0, refresh_ahead: None };
+    pub const OFF: Self = Self {
+        ttl: Duration::ZERO,
+        capacity: 0,
+        refresh_ahead: None,
+        serve_stale_for: Duration::ZERO,
+    };
 
     /// Serves a secret from memory for `ttl`.
     #[must_use]
@@ -50,6 +64,13 @@ impl CacheOptions {
     #[must_use]
     pub fn capacity(mut self, capacity: u64) -> Self {
         self.capacity = capacity;
+        self
+    }
+
+    /// Serves a secret so long past its `ttl` while the KMS is out of reach.
+    #[must_use]
+    pub fn serve_stale_for(mut self, past: Duration) -> Self {
+        self.serve_stale_for = past;
         self
     }
 
@@ -95,6 +116,7 @@ pub struct Builder<K, S> {
     caller: Caller,
     readable: bool,
     flush_every: Duration,
+    check_on_start: bool,
 }
 
 impl Builder<(), ()> {
@@ -109,6 +131,7 @@ impl Builder<(), ()> {
             caller: Caller::default(),
             readable: false,
             flush_every: Duration::from_secs(10),
+            check_on_start: false,
         }
     }
 }
@@ -167,6 +190,13 @@ impl<K, S> Builder<K, S> {
         self
     }
 
+    /// Whether [`build`](Builder::build) opens the sentinel, so that a wrong KMS or one out of reach
+    /// is an error at once. Off unless said: it costs a read and a KMS call.
+    pub fn check_on_start(mut self, check: bool) -> Self {
+        self.check_on_start = check;
+        self
+    }
+
     fn with<K2, S2>(self, parts: impl FnOnce(K, S) -> (K2, S2)) -> Builder<K2, S2> {
         let (kms, store) = parts(self.kms, self.store);
         Builder {
@@ -179,6 +209,7 @@ impl<K, S> Builder<K, S> {
             caller: self.caller,
             readable: self.readable,
             flush_every: self.flush_every,
+            check_on_start: self.check_on_start,
         }
     }
 }
@@ -187,8 +218,9 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
     /// The manager. Inside a Tokio runtime it begins to write last uses behind.
     ///
     /// # Errors
-    /// `InvalidInput` if the options contradict each other.
-    #[expect(clippy::unused_async, reason = "a check of the KMS and the storage will await here")]
+    /// `InvalidInput` if the options contradict each other; with
+    /// [`check_on_start`](Self::check_on_start) also what
+    /// [`EnvelopeKeyManager::check_sentinel`] says.
     pub async fn build(self) -> Result<EnvelopeKeyManager> {
         let cache = self.cache;
         if cache.refresh_ahead.is_some_and(|ahead| ahead >= cache.ttl) {
@@ -204,11 +236,14 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
             clock: self.clock,
             random: self.random,
             cache_options: cache,
-            cache: SecretCache::new(cache.ttl, cache.capacity),
+            cache: SecretCache::new(cache.ttl, cache.serve_stale_for, cache.capacity),
             caller: Arc::new(self.caller),
             readable: self.readable,
             uses: Uses::default(),
         });
+        if self.check_on_start {
+            core.check_sentinel().await?;
+        }
         Uses::write_behind(&core, self.flush_every);
         Ok(EnvelopeKeyManager::from_core(core))
     }

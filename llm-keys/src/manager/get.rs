@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
 use super::envelope_manager::Core;
 use super::options::{OpenOptions, Opened, OpenedContent, Served};
 use crate::cache::Entry;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, KmsFault, Result};
 use crate::event::{Action, Event, Outcome};
-use crate::model::{Caller, KeyId, Version};
+use crate::model::{Caller, KeyId, KeyState, Version};
 use crate::secret::ApiKey;
 
 /// How many keys [`Core::prewarm`] loads at once.
@@ -85,10 +86,36 @@ impl Core {
             return Ok(Some((core.unexpired(entry)?, Served::Cache)));
         }
         let load = Self::load(Arc::clone(core), id.clone());
-        match core.cache.load(id, now, load).await? {
-            Some(entry) => Ok(Some((core.unexpired(entry)?, Served::Store))),
-            None => Ok(None),
+        match core.cache.load(id, now, load).await {
+            Ok(Some(entry)) => Ok(Some((core.unexpired(entry)?, Served::Store))),
+            Ok(None) => Ok(None),
+            Err(error) => match core.stale(id, now, &error).await {
+                Some(entry) => Ok(Some((core.unexpired(entry)?, Served::Stale))),
+                None => Err(error),
+            },
         }
+    }
+
+    /// What was cached of `id`, if the load failed only because the KMS is out of reach, the entry
+    /// is not too old, and the storage confirms that it would be loaded again just so.
+    async fn stale(&self, id: &KeyId, now: Duration, error: &Error) -> Option<Arc<Entry>> {
+        let allowed = self.cache_options.serve_stale_for;
+        if allowed.is_zero() || !is_outage(error.kind()) {
+            return None;
+        }
+        let entry = self.cache.past_its_end(id)?;
+        if now >= entry.until.saturating_add(allowed) {
+            return None;
+        }
+        let (key, _) = self.store.key_find(id).await.ok()??;
+        let same = key.record == entry.used.record
+            && key.current == Some(entry.used.version)
+            && key.state == KeyState::Active
+            && key.expires_at == entry.expires_at;
+        if same {
+            tracing::warn!(key = %id, error = ?error, "served past its time: no KMS");
+        }
+        same.then_some(entry)
     }
 
     /// Records the read, notes the use, and gives a copy. The event comes first: what could not be
@@ -125,6 +152,10 @@ impl Core {
             }
         });
     }
+}
+
+fn is_outage(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Kms(KmsFault::Unavailable | KmsFault::Throttled))
 }
 
 pub(super) fn expired() -> Error {

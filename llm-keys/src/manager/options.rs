@@ -141,11 +141,14 @@ pub enum OpenedContent {
 
 /// Where an opened key came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Served {
     /// From the cache.
     Cache,
     /// From the storage, through the KMS.
     Store,
+    /// From the cache past its time, because the KMS is out of reach; the storage confirmed it.
+    Stale,
 }
 
 /// Which cached keys to forget.

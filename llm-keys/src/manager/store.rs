@@ -94,7 +94,7 @@ impl Core {
                 .ok_or_else(|| Error::invalid(OP, "the key has used up all version numbers"))?,
             None => Version::FIRST,
         };
-        let envelope = self.seal(id, row.record, version, key).await?;
+        let (envelope, rewrap) = self.seal(id, row.record, version, key).await?;
 
         let now = self.clock.now();
         row.generation += 1;
@@ -116,6 +116,7 @@ impl Core {
             version,
             state: VersionState::Live,
             envelope: Some(envelope),
+            rewrap,
             by: caller.actor.clone(),
             reason: caller.reason.clone(),
             created_at: now,
@@ -132,25 +133,27 @@ impl Core {
         Ok((row, change))
     }
 
+    /// The envelope, and whether a KMS was out of reach, so that its copy is missing.
     async fn seal(
         &self,
         id: &KeyId,
         record: Uuid,
         version: Version,
         key: &ApiKey,
-    ) -> Result<Envelope> {
+    ) -> Result<(Envelope, bool)> {
         let context = EncryptionContext::of_key(id, record, version);
         let readable = self.readable;
         let wrap_for = KmsContext { context: &context, readable };
-        let (data_key, wrapped) = self.kms.generate(wrap_for, &*self.random).await?;
+        let generated = self.kms.generate(wrap_for, &*self.random).await?;
         let request = SealRequest {
             content: Content::Raw,
             context: &context,
             readable,
-            key: &data_key,
-            wrapped: &wrapped,
+            key: &generated.key,
+            wrapped: &generated.wrapped,
         };
-        key.expose(|key| envelope::seal(key, &request, &*self.random))
+        let envelope = key.expose(|key| envelope::seal(key, &request, &*self.random))?;
+        Ok((envelope, generated.incomplete))
     }
 
     fn new_row(&self, id: &KeyId) -> Result<KeyRow> {

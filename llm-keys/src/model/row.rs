@@ -138,6 +138,9 @@ pub struct VersionRow {
     pub state: VersionState,
     /// The sealed key; `None` once shredded.
     pub envelope: Option<Envelope>,
+    /// Whether a KMS key was out of reach when this was sealed, so that its wrapped copy is missing
+    /// and a rewrap must add it.
+    pub rewrap: bool,
     /// Who wrote it.
     pub by: Actor,
     /// Why.

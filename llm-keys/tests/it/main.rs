@@ -6,7 +6,13 @@ mod envelope;
 mod gcm;
 #[cfg(feature = "kms-aws")]
 mod kms_aws;
+#[cfg(feature = "kms-remote")]
+mod kms_guarded;
+#[cfg(feature = "kms-pkcs11")]
+mod kms_pkcs11;
+mod kms_set;
 mod manager;
+mod manager_outage;
 mod mocks;
 mod seeded;
 mod vectors;

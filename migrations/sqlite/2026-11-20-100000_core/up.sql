@@ -47,6 +47,7 @@ CREATE TABLE llm_keys_versions (
     state        TEXT    NOT NULL,
     until        INTEGER          CHECK ((state = 'retiring') = (until IS NOT NULL)),
     envelope     BLOB,
+    rewrap       INTEGER NOT NULL CHECK (rewrap IN (0, 1)),
     actor        TEXT    NOT NULL,
     reason       TEXT,
     created_at   INTEGER NOT NULL,

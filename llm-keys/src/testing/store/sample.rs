@@ -57,6 +57,7 @@ pub(super) fn version(row: &KeyRow, version: u32) -> VersionRow {
         version: number(version),
         state: VersionState::Live,
         envelope: Some(Envelope::from_bytes(envelope)),
+        rewrap: version.is_multiple_of(2),
         by: Actor::new("test").expect("a valid actor"),
         reason: None,
         created_at: Micros(1_000),

@@ -1,0 +1,185 @@
+//! A KMS in trouble, behind the guard: deadlines, retries, the breaker, denials.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_keys::error::KmsFault;
+use llm_keys::kms::local::LocalKms;
+use llm_keys::kms::{GuardOptions, Guarded, KmsContext, KmsProvider as _, WrappedKey};
+use llm_keys::testing::fakes::FakeKms;
+use llm_keys::{DataKey, EncryptionContext, ErrorKind, KeyId, SystemRandom, Version};
+
+const DOWN: ErrorKind = ErrorKind::Kms(KmsFault::Unavailable);
+const THROTTLED: ErrorKind = ErrorKind::Kms(KmsFault::Throttled);
+const DENIED: ErrorKind = ErrorKind::Kms(KmsFault::Denied);
+
+struct Bed {
+    inner: Arc<FakeKms<LocalKms>>,
+    guarded: Guarded<Arc<FakeKms<LocalKms>>>,
+    context: EncryptionContext,
+    wrapped: WrappedKey,
+}
+
+impl Bed {
+    async fn new() -> Self {
+        Self::with(GuardOptions::default()).await
+    }
+
+    async fn with(options: GuardOptions) -> Self {
+        let inner = Arc::new(FakeKms::new(LocalKms::ephemeral().unwrap()));
+        let id = KeyId::global("openai").unwrap();
+        let context = EncryptionContext::of_key(&id, uuid::Uuid::nil(), Version::FIRST);
+        let key = DataKey::generate(&SystemRandom).unwrap();
+        let wrapped =
+            inner.wrap_key(&key, KmsContext { context: &context, readable: false }).await.unwrap();
+        let guarded = Guarded::new(Arc::clone(&inner), options);
+        Self { inner, guarded, context, wrapped }
+    }
+
+    async fn unwrap(&self) -> Result<(), ErrorKind> {
+        let context = KmsContext { context: &self.context, readable: false };
+        let unwrapped = self.guarded.unwrap_key(&self.wrapped, context).await;
+        unwrapped.map(drop).map_err(|error| error.kind())
+    }
+
+    fn calls(&self) -> u64 {
+        self.inner.unwraps().calls()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_and_outages_are_tried_again() {
+    for kind in [THROTTLED, DOWN] {
+        let bed = Bed::new().await;
+        bed.inner.unwraps().fail_next(3, kind);
+        assert_eq!(bed.unwrap().await, Ok(()));
+        assert_eq!(bed.calls(), 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_of_retries_is_the_last_failure() {
+    let bed = Bed::new().await;
+    bed.inner.unwraps().fail(THROTTLED);
+    assert_eq!(bed.unwrap().await, Err(THROTTLED));
+    assert_eq!(bed.calls(), 5, "one call and four retries");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_retry_cannot_help_is_not_tried_again() {
+    for fault in KmsFault::ALL {
+        let kind = ErrorKind::Kms(*fault);
+        if kind.is_retryable() {
+            continue;
+        }
+        let bed = Bed::new().await;
+        bed.inner.unwraps().fail(kind);
+        assert_eq!(bed.unwrap().await, Err(kind));
+        assert_eq!(bed.calls(), 1, "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_hangs_ends_with_its_deadline() {
+    let bed = Bed::new().await;
+    bed.inner.unwraps().hold();
+    let start = tokio::time::Instant::now();
+    assert_eq!(bed.unwrap().await, Err(DOWN));
+    assert_eq!(start.elapsed().as_secs(), 5, "on the paused clock of the test");
+    assert_eq!(bed.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_all_calls_retries_have_a_budget() {
+    let bed = Bed::new().await;
+    bed.inner.unwraps().fail(THROTTLED);
+    let all = futures_util::future::join_all((0..1000).map(|_| bed.unwrap())).await;
+    assert!(all.iter().all(|one| *one == Err(THROTTLED)));
+    // 1,000 calls, a fifth of that, and ten a second for the ten seconds that the budget spans.
+    let calls = bed.calls();
+    assert!(calls <= 1000 + 200 + 2 * 100, "{calls} attempts for 1000 calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_is_remembered_for_the_key_it_was_about() {
+    let bed = Bed::new().await;
+    bed.inner.unwraps().fail_next(1, DENIED);
+    for _ in 0..100 {
+        assert_eq!(bed.unwrap().await, Err(DENIED));
+    }
+    assert_eq!(bed.calls(), 1, "one call for a hundred reads");
+    // Another data key is another matter, and so is wrapping.
+    let context = KmsContext { context: &bed.context, readable: false };
+    let (_, other) = bed.guarded.generate_data_key(context, &SystemRandom).await.unwrap();
+    bed.guarded.unwrap_key(&other, context).await.unwrap();
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert_eq!(bed.unwrap().await, Ok(()), "permission was given meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_forgets_denials_when_it_goes_well() {
+    let bed = Bed::new().await;
+    bed.inner.unwraps().fail_next(1, DENIED);
+    assert_eq!(bed.unwrap().await, Err(DENIED));
+    bed.guarded.check().await.unwrap();
+    assert_eq!(bed.unwrap().await, Ok(()));
+}
+
+/// The breaker's clock is the machine's, so this test waits for real.
+#[tokio::test]
+async fn a_kms_that_is_down_is_left_alone_and_found_again() {
+    let mut options = GuardOptions::default();
+    options.retries = 0;
+    options.open_wait = Duration::from_millis(100);
+    let bed = Bed::with(options).await;
+    bed.inner.unwraps().fail(DOWN);
+    for _ in 0..100 {
+        assert_eq!(bed.unwrap().await, Err(DOWN));
+    }
+    let calls = bed.calls();
+    assert!(calls < 20, "{calls} calls reached a KMS that is down");
+    bed.inner.unwraps().heal();
+    let mut healed = false;
+    for _ in 0..500 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        healed = bed.unwrap().await.is_ok();
+        if healed {
+            break;
+        }
+    }
+    assert!(healed, "the breaker closes again");
+    for _ in 0..50 {
+        assert_eq!(bed.unwrap().await, Ok(()), "and stays closed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn denials_do_not_open_the_breaker() {
+    let mut options = GuardOptions::default();
+    options.denied_for = Duration::ZERO;
+    let bed = Bed::with(options).await;
+    bed.inner.unwraps().fail(DENIED);
+    for _ in 0..50 {
+        assert_eq!(bed.unwrap().await, Err(DENIED));
+    }
+    bed.inner.unwraps().heal();
+    assert_eq!(bed.unwrap().await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_at_once_are_bounded_and_those_that_wait_too_long_say_so() {
+    let mut options = GuardOptions::default();
+    options.at_once = 2;
+    let bed = Arc::new(Bed::with(options).await);
+    bed.inner.unwraps().hold();
+    let tasks: Vec<_> = (0..5)
+        .map(|_| {
+            let bed = Arc::clone(&bed);
+            tokio::spawn(async move { bed.unwrap().await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), Err(DOWN));
+    }
+    assert_eq!(bed.calls(), 2, "three never got a slot");
+}
