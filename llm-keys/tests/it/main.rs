@@ -9,6 +9,8 @@ mod gcm;
 mod kms_gcp;
 #[cfg(feature = "kms-azure")]
 mod kms_azure;
+#[cfg(feature = "kms-aws")]
+mod kms_aws;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
 #[cfg(feature = "kms-pkcs11")]
