@@ -5,12 +5,12 @@ mod conformance;
 mod envelope;
 mod fault_proxy;
 mod gcm;
-#[cfg(feature = "kms-gcp")]
-mod kms_gcp;
-#[cfg(feature = "kms-azure")]
-mod kms_azure;
 #[cfg(feature = "kms-aws")]
 mod kms_aws;
+#[cfg(feature = "kms-azure")]
+mod kms_azure;
+#[cfg(feature = "kms-gcp")]
+mod kms_gcp;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
 #[cfg(feature = "kms-pkcs11")]
