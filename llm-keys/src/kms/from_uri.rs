@@ -63,6 +63,7 @@ impl fmt::Debug for FromUri<'_> {
 /// | `local` | the master key file of [`Home`] |
 /// | `local:/absolute/path` | that master key file |
 /// | `local-passphrase:/absolute/path` | the passphrase for that parameter file |
+/// | `aws-kms:`, or `aws-kms://`, and a key ARN, an alias ARN, a key id or `alias/NAME` | that AWS key, and so are an ARN and `alias/NAME` alone (feature `kms-aws`) |
 /// | `vault://host:port/mount/key?…` | that Transit key (feature `kms-vault`) |
 /// | `gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K` | that key (feature `kms-gcp`) |
 /// | `azure-kv://host/keys/NAME`, maybe `/VERSION` | that key (feature `kms-azure`) |
@@ -156,7 +157,18 @@ fn nobody_to_ask(path: &Path) -> Result<SecretBytes> {
 }
 
 const OP: &str = "kms.from_uri";
-const LATER: &[&str] = &["aws-kms", "vault", "gcp-kms", "azure-kv", "pkcs11"];
+const LATER: &[&str] = &[
+    #[cfg(not(feature = "kms-aws"))]
+    "aws-kms",
+    #[cfg(not(feature = "kms-vault"))]
+    "vault",
+    #[cfg(not(feature = "kms-gcp"))]
+    "gcp-kms",
+    #[cfg(not(feature = "kms-azure"))]
+    "azure-kv",
+    #[cfg(not(feature = "kms-pkcs11"))]
+    "pkcs11",
+];
 const KNOWN: &str = "use `local`, `local:/path/to/master.key` or `local-passphrase:/path/to/file`";
 
 #[cfg(feature = "kms-remote")]

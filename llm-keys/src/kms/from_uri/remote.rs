@@ -9,6 +9,12 @@ use crate::error::Result;
 pub(super) async fn open(text: &str, guard: GuardOptions) -> Result<Option<Arc<dyn KmsProvider>>> {
     let scheme = text.split(':').next().unwrap_or_default();
     match scheme {
+        #[cfg(feature = "kms-aws")]
+        "aws-kms" | "arn" => guarded(super::super::aws::AwsKms::open(text).await?, guard),
+        #[cfg(feature = "kms-aws")]
+        alias if alias.starts_with("alias/") => {
+            guarded(super::super::aws::AwsKms::open(text).await?, guard)
+        }
         #[cfg(feature = "kms-azure")]
         "azure-kv" => guarded(super::super::azure::AzureKms::open(text).await?, guard),
         #[cfg(feature = "kms-gcp")]
