@@ -12,6 +12,7 @@ mod kms_set;
 mod manager;
 mod manager_outage;
 mod mocks;
+mod outage_table;
 mod seeded;
 mod vectors;
 mod wycheproof;
