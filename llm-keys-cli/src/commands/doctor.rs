@@ -73,12 +73,21 @@ pub(crate) async fn run(connect: &Connect<'_>) -> Result<()> {
     let Some(kms) = kms else {
         all.push(Check::skipped("sealing", "without the KMS"));
         all.push(Check::skipped("keys", "without the KMS"));
+        all.push(Check::skipped("sentinel", "without the KMS"));
         return report(&all, connect);
     };
     all.push(Check::new("sealing", checks::sealing(connect, kms.clone()).await));
-    all.push(match store {
-        Some(store) => Check::new("keys", checks::keys(connect, kms, store).await),
-        None => Check::skipped("keys", "without the database"),
+    let Some(store) = store else {
+        all.push(Check::skipped("keys", "without the database"));
+        all.push(Check::skipped("sentinel", "without the database"));
+        return report(&all, connect);
+    };
+    let keys = Check::new("keys", checks::keys(connect, kms.clone(), store.clone()).await);
+    let open = keys.result == Outcome::Ok;
+    all.push(keys);
+    all.push(match open {
+        true => Check::new("sentinel", checks::sentinel(connect, kms, store).await),
+        false => Check::skipped("sentinel", "while keys do not open"),
     });
     report(&all, connect)
 }

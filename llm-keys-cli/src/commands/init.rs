@@ -10,6 +10,7 @@ pub(crate) async fn run(args: &InitArgs, connect: &Connect<'_>) -> Result<()> {
     let database_was_there = connect.database_is_there();
     let store = connect.make_store().await?;
     let keys = connect.make_master_keys(args.passphrase, &store).await?;
+    connect.check_sentinel(&keys, &store).await?;
     let settings = connect.settings();
     let database = settings.database_shown();
     let file = settings.file.clone().unwrap_or_else(|| settings.home.config_file());

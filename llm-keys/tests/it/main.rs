@@ -21,6 +21,7 @@ mod kms_vault;
 mod manager;
 mod manager_outage;
 mod mocks;
+mod outage_table;
 mod seeded;
 mod vectors;
 mod wycheproof;

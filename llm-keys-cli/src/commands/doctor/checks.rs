@@ -1,10 +1,12 @@
-//! The checks, each of which looks for itself and changes nothing that lasts.
+//! The checks, each of which looks for itself and, but for the sentinel, changes nothing that
+//! lasts.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use llm_keys::error::KmsFault;
 use llm_keys::kms::KmsSet;
+use llm_keys::manager::Sentinel;
 use llm_keys::store::{KeyStore as _, MemoryStore};
 use llm_keys::{
     ApiKey, Error, ErrorKind, KeyFilter, KeyId, PageSize, SecureKeyManager as _, StoreOptions,
@@ -132,6 +134,20 @@ pub(super) async fn keys(connect: &Connect<'_>, kms: KmsSet, store: DieselStore)
     };
     Err(Failure::usage(format!("{kind}{count} of {all} do not open{more}; {id}: {error}"))
         .with_hint(error.hint().unwrap_or("restore the database from a backup").to_owned()))
+}
+
+/// Whether the sentinel opens. Where there is none it is made: only for a KMS that opened what is
+/// stored, or a wrong one would be taken for the right one.
+pub(super) async fn sentinel(
+    connect: &Connect<'_>,
+    kms: KmsSet,
+    store: DieselStore,
+) -> Result<String> {
+    let keys = connect.quiet_manager(kms, store).await?;
+    Ok(match keys.check_sentinel().await? {
+        Sentinel::Opened => "the sealed record opens".to_owned(),
+        Sentinel::Made => "there was none; it was sealed just now".to_owned(),
+    })
 }
 
 const MADE_UP: &str = "made-up value of llm-keys doctor";
