@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::key::{KeyArgs, OwnerArgs};
+pub(crate) use self::kms::{BackupArgs, KmsCommand, LocalCommand, RestoreArgs};
 pub(crate) use self::secret::KeySourceArgs;
 
 mod key;
+mod kms;
 mod secret;
 
 /// Store API keys sealed, and read them back.
@@ -53,6 +55,19 @@ pub(crate) struct GlobalArgs {
     /// `master.key` in the configuration folder.
     #[arg(long, global = true, value_name = "URI")]
     pub(crate) kms: Vec<String>,
+    /// A KMS key that only reads, after those that seal; may be given several times.
+    ///
+    /// For what was sealed before the KMS key was changed. Otherwise `LLM_KEYS_KMS_READ` (separated
+    /// by commas), then `kms_read` of the settings.
+    #[arg(long, global = true, value_name = "URI")]
+    pub(crate) kms_read: Vec<String>,
+    /// Store a key when at least this many of the KMS keys seal it and the others are out of reach;
+    /// all of them if left out.
+    ///
+    /// What lacks one is marked, so that it can be sealed under that one later. Otherwise
+    /// `LLM_KEYS_KMS_QUORUM`, then `kms_quorum` of the settings.
+    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) kms_quorum: Option<String>,
     /// Read the passphrase of a passphrase master key from this file instead of the terminal.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
@@ -105,7 +120,8 @@ pub(crate) enum Command {
     Delete(DeleteArgs),
     /// Check settings, folders, database and KMS, and that stored keys open.
     ///
-    /// Ends with exit code 9 if any check failed.
+    /// If stored keys open, it also opens the sentinel, a sealed record that tells the right KMS
+    /// from a wrong one, and makes it where there is none. Ends with exit code 9 if any check failed.
     Doctor,
     /// Show in a temporary folder what happens to a key; touches nothing of yours.
     Demo,
@@ -213,42 +229,6 @@ pub(crate) struct CompletionsArgs {
 pub(crate) struct ReferenceArgs {
     /// Into which folder.
     pub(crate) folder: PathBuf,
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum KmsCommand {
-    /// Look after the master key of this machine.
-    #[command(subcommand)]
-    Local(LocalCommand),
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum LocalCommand {
-    /// Copy the master key to a new file, to be kept apart from the database.
-    Backup(BackupArgs),
-    /// Put a backup in the place of a missing master key.
-    Restore(RestoreArgs),
-    /// Make a new master key for what is stored from now on; the old one is kept to read what is
-    /// there.
-    Rotate,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct BackupArgs {
-    /// The file to make; one that is there is never replaced.
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// Seal the backup by a passphrase, which is asked for twice (or read from
-    /// `--passphrase-file`).
-    #[arg(long)]
-    pub(crate) passphrase: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct RestoreArgs {
-    /// The backup.
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
 }
 
 #[derive(Subcommand, Debug)]

@@ -15,6 +15,7 @@ mod demo;
 mod doctor;
 mod get;
 mod init;
+mod kms_check;
 mod kms_local;
 mod list;
 mod reference;
@@ -44,17 +45,22 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Activate(args) => change::activate(&args, &connect).await,
         Command::Delete(args) => delete::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
-        Command::Kms(KmsCommand::Local(command)) => match command {
-            LocalCommand::Backup(args) => kms_local::backup(&args, &connect),
-            LocalCommand::Restore(args) => kms_local::restore(&args, &connect),
-            LocalCommand::Rotate => kms_local::rotate(&connect),
-        },
+        Command::Kms(command) => kms(command, &connect).await,
         Command::Keys(KeysCommand::Store(args)) => {
             let id = args.whose.id(&args.service)?;
             store::run(id, args.how, &connect).await
         }
         Command::Keys(KeysCommand::List(args)) => list::run(&args, &connect).await,
         Command::Completions(_) | Command::Reference(_) | Command::Demo => Ok(()),
+    }
+}
+
+async fn kms(command: KmsCommand, connect: &Connect<'_>) -> Result<()> {
+    match command {
+        KmsCommand::Check => kms_check::run(connect).await,
+        KmsCommand::Local(LocalCommand::Backup(args)) => kms_local::backup(&args, connect),
+        KmsCommand::Local(LocalCommand::Restore(args)) => kms_local::restore(&args, connect),
+        KmsCommand::Local(LocalCommand::Rotate) => kms_local::rotate(connect),
     }
 }
 

@@ -14,6 +14,14 @@ pub(crate) struct Config {
     pub(crate) database: Option<String>,
     /// As `--kms`.
     pub(crate) kms: Vec<String>,
+    /// As `--kms-read`.
+    pub(crate) kms_read: Vec<String>,
+    /// As `--kms-quorum`.
+    pub(crate) kms_quorum: Option<usize>,
+    /// As `LLM_KEYS_KMS_READABLE_CONTEXT`.
+    pub(crate) kms_readable_context: Option<bool>,
+    /// As `LLM_KEYS_CHECK_ON_START`.
+    pub(crate) check_on_start: Option<bool>,
     /// As `--passphrase-file`.
     pub(crate) passphrase_file: Option<PathBuf>,
     pub(crate) cache: CacheConfig,
@@ -26,6 +34,8 @@ pub(crate) struct Config {
 pub(crate) struct CacheConfig {
     /// As `LLM_KEYS_CACHE_TTL`.
     pub(crate) ttl: Option<String>,
+    /// As `LLM_KEYS_CACHE_SERVE_STALE_FOR`.
+    pub(crate) serve_stale_for: Option<String>,
 }
 
 /// `[events]`.
@@ -90,10 +100,15 @@ mod tests {
         let text = r#"
             database = "sqlite:/var/lib/keys.db"
             kms = ["local:/etc/master.key"]
+            kms_read = ["local:/etc/old.key"]
+            kms_quorum = 1
+            kms_readable_context = true
+            check_on_start = true
             passphrase_file = "/run/passphrase"
 
             [cache]
             ttl = "10m"
+            serve_stale_for = "1h"
 
             [events]
             file = "/var/log/keys.jsonl"
@@ -101,6 +116,10 @@ mod tests {
         let config = Config::parse(text).unwrap();
         assert_eq!(config.database.as_deref(), Some("sqlite:/var/lib/keys.db"));
         assert_eq!(config.kms, ["local:/etc/master.key"]);
+        assert_eq!(config.kms_read, ["local:/etc/old.key"]);
+        assert_eq!(config.kms_quorum, Some(1));
+        assert_eq!((config.kms_readable_context, config.check_on_start), (Some(true), Some(true)));
+        assert_eq!(config.cache.serve_stale_for.as_deref(), Some("1h"));
         assert_eq!(config.passphrase_file, Some("/run/passphrase".into()));
         assert_eq!(config.cache.ttl.as_deref(), Some("10m"));
         assert_eq!(config.events.file, Some("/var/log/keys.jsonl".into()));

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use llm_keys::EnvelopeKeyManager;
 use llm_keys::event::{EventSink, FanOut, JsonLinesSink, TracingSink};
 use llm_keys::kms::KmsSet;
-use llm_keys::manager::CacheOptions;
+use llm_keys::manager::{Builder, CacheOptions};
 use llm_keys::model::Seq;
 use llm_keys::store::KeyStore;
 use llm_keys_diesel::DieselStore;
 
 pub(crate) use self::master_key::{Made, MasterKeyPlace};
 pub(crate) use self::passphrase::Passphrases;
+pub(crate) use self::scheme::scheme_of;
 use crate::actor;
 use crate::failure::Result;
 use crate::output::Output;
@@ -22,6 +23,7 @@ use crate::settings::Settings;
 mod master_key;
 mod no_kms;
 mod passphrase;
+mod scheme;
 
 /// The settings of this run, and how to get from them to storage, KMS and manager.
 #[derive(Debug)]
@@ -78,7 +80,10 @@ impl<'a> Connect<'a> {
     /// A manager for everything that needs no KMS: it can neither store nor read.
     pub(crate) async fn keeper_if_there(&self) -> Result<Option<EnvelopeKeyManager>> {
         match self.store_if_there().await? {
-            Some(store) => self.manager(no_kms::set()?, store).await.map(Some),
+            Some(store) => {
+                let manager = self.builder(no_kms::set()?, store, self.sink()?);
+                Ok(Some(manager.build().await?))
+            }
             None => Ok(None),
         }
     }
@@ -109,11 +114,8 @@ impl<'a> Connect<'a> {
         kms: KmsSet,
         store: impl KeyStore + 'static,
     ) -> Result<EnvelopeKeyManager> {
-        let mut sinks: Vec<Arc<dyn EventSink>> = vec![Arc::new(TracingSink)];
-        if let Some(file) = &self.settings.events {
-            sinks.push(Arc::new(JsonLinesSink::open(file)?));
-        }
-        self.build(kms, store, FanOut::new(sinks)).await
+        let builder = self.builder(kms, store, self.sink()?);
+        Ok(builder.check_on_start(self.settings.check_on_start).build().await?)
     }
 
     /// A manager whose events go nowhere but to the log: for checks, which reveal nothing.
@@ -122,26 +124,37 @@ impl<'a> Connect<'a> {
         kms: KmsSet,
         store: impl KeyStore + 'static,
     ) -> Result<EnvelopeKeyManager> {
-        self.build(kms, store, TracingSink).await
+        Ok(self.builder(kms, store, TracingSink).build().await?)
     }
 
-    async fn build(
+    fn builder(
         &self,
         kms: KmsSet,
         store: impl KeyStore + 'static,
         sink: impl EventSink + 'static,
-    ) -> Result<EnvelopeKeyManager> {
+    ) -> Builder<KmsSet, Arc<dyn KeyStore>> {
         let mut cache = CacheOptions::default();
         if let Some(ttl) = self.settings.cache_ttl {
             cache = cache.ttl(ttl);
         }
-        let builder = EnvelopeKeyManager::builder()
+        if let Some(past) = self.settings.serve_stale_for {
+            cache = cache.serve_stale_for(past);
+        }
+        EnvelopeKeyManager::builder()
             .kms(kms)
             .store(store)
             .event_sink(sink)
             .cache(cache)
-            .caller(actor::caller());
-        Ok(builder.build().await?)
+            .caller(actor::caller())
+            .readable_context(self.settings.kms_readable_context)
+    }
+
+    fn sink(&self) -> Result<FanOut> {
+        let mut sinks: Vec<Arc<dyn EventSink>> = vec![Arc::new(TracingSink)];
+        if let Some(file) = &self.settings.events {
+            sinks.push(Arc::new(JsonLinesSink::open(file)?));
+        }
+        Ok(FanOut::new(sinks))
     }
 }
 

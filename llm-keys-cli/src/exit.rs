@@ -25,7 +25,7 @@ pub(crate) enum Exit {
     Integrity,
     /// Somebody else changed the key first.
     Conflict,
-    /// `doctor` found something.
+    /// `doctor` or `kms check` found something.
     CheckFailed,
     /// Ctrl-C; a shell says the same of a program that the signal ended.
     Interrupted,

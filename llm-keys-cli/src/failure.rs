@@ -27,7 +27,7 @@ pub(crate) enum Failure {
         /// What to do about it.
         hint: Option<String>,
     },
-    /// This many checks of `doctor` failed, which it has said already.
+    /// This many checks of `doctor` or `kms check` failed, which it has said already.
     Checks(usize),
     /// Whoever read our output has seen enough.
     ClosedPipe,

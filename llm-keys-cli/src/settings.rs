@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use llm_keys::home::Home;
-use llm_keys::manager::parse_ttl;
 
+use self::said::Said;
 use crate::args::GlobalArgs;
 use crate::config::Config;
 use crate::failure::{Failure, Result};
+
+mod said;
 
 /// Where a setting comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,10 +41,20 @@ pub(crate) struct Settings {
     pub(crate) kms: Vec<String>,
     /// Who said so.
     pub(crate) kms_from: Origin,
+    /// Which KMS keys only read.
+    pub(crate) kms_read: Vec<String>,
+    /// How many of [`Self::kms`] must seal; all if unsaid.
+    pub(crate) kms_quorum: Option<usize>,
+    /// Whether the KMS gets owner id and name in clear.
+    pub(crate) kms_readable_context: bool,
+    /// Whether the sentinel is opened before anything else.
+    pub(crate) check_on_start: bool,
     /// Where the passphrase of a passphrase master key is.
     pub(crate) passphrase_file: Option<PathBuf>,
     /// How long a key is served from memory; the engine's default if unsaid.
     pub(crate) cache_ttl: Option<Duration>,
+    /// How long a key is served past that while the KMS is out of reach; not at all if unsaid.
+    pub(crate) serve_stale_for: Option<Duration>,
     /// Where events go, too.
     pub(crate) events: Option<PathBuf>,
 }
@@ -86,11 +98,11 @@ impl Settings {
             std::fs::exists(&usual).unwrap_or(true).then_some(usual)
         });
         let config = file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-        let said = |name| text_of(name, variable(name));
+        let said = Said(variable);
 
         let (database, database_from) = match &global.database {
             Some(url) => (url.clone(), Origin::Flag),
-            None => match first_said(&said, ["LLM_KEYS_DATABASE_URL", "DATABASE_URL"])? {
+            None => match said.first(["LLM_KEYS_DATABASE_URL", "DATABASE_URL"])? {
                 Some(found) => found,
                 None => match config.database {
                     Some(url) => (url, Origin::File),
@@ -98,20 +110,10 @@ impl Settings {
                 },
             },
         };
-        let (kms, kms_from) = if !global.kms.is_empty() {
-            (global.kms.clone(), Origin::Flag)
-        } else if let Some((uris, from)) = first_said(&said, ["LLM_KEYS_KMS"])? {
-            (uris.split(',').map(|uri| uri.trim().to_owned()).collect(), from)
-        } else if !config.kms.is_empty() {
-            (config.kms, Origin::File)
-        } else {
-            (Vec::new(), Origin::Default)
-        };
-        let ttl = match first_said(&said, ["LLM_KEYS_CACHE_TTL"])? {
-            Some((ttl, from)) => Some((ttl, from)),
-            None => config.cache.ttl.map(|ttl| (ttl, Origin::File)),
-        };
-        let cache_ttl = ttl.map(|(ttl, from)| cache_ttl(&ttl, &from)).transpose()?;
+        let (kms, kms_from) = said.list(&global.kms, "LLM_KEYS_KMS", config.kms)?;
+        let (kms_read, _) = said.list(&global.kms_read, "LLM_KEYS_KMS_READ", config.kms_read)?;
+        let quorum = said.count(global.kms_quorum.as_deref(), "LLM_KEYS_KMS_QUORUM")?;
+        let cache = config.cache;
         Ok(Self {
             home,
             file,
@@ -119,40 +121,20 @@ impl Settings {
             database_from,
             kms,
             kms_from,
+            kms_read,
+            kms_quorum: quorum.or(config.kms_quorum),
+            kms_readable_context: said
+                .switch("LLM_KEYS_KMS_READABLE_CONTEXT", config.kms_readable_context)?,
+            check_on_start: said.switch("LLM_KEYS_CHECK_ON_START", config.check_on_start)?,
             passphrase_file: global.passphrase_file.clone().or(config.passphrase_file),
-            cache_ttl,
+            cache_ttl: said.time("LLM_KEYS_CACHE_TTL", ("cache.ttl", cache.ttl))?,
+            serve_stale_for: said.time(
+                "LLM_KEYS_CACHE_SERVE_STALE_FOR",
+                ("cache.serve_stale_for", cache.serve_stale_for),
+            )?,
             events: global.events.clone().or(config.events.file),
         })
     }
-}
-
-/// The first of these variables that is set and not empty.
-fn first_said<const N: usize>(
-    said: &impl Fn(&'static str) -> Result<Option<String>>,
-    names: [&'static str; N],
-) -> Result<Option<(String, Origin)>> {
-    for name in names {
-        if let Some(text) = said(name)? {
-            return Ok(Some((text, Origin::Variable(name))));
-        }
-    }
-    Ok(None)
-}
-
-fn text_of(name: &'static str, value: Option<OsString>) -> Result<Option<String>> {
-    match value.filter(|value| !value.is_empty()).map(OsString::into_string).transpose() {
-        Ok(text) => Ok(text),
-        Err(_) => Err(Failure::usage(format!("the variable {name} is not UTF-8 text"))),
-    }
-}
-
-fn cache_ttl(text: &str, from: &Origin) -> Result<Duration> {
-    let whose = match from {
-        Origin::Variable(name) => name,
-        _ => "cache.ttl",
-    };
-    parse_ttl(text)
-        .map_err(|_| Failure::usage(format!("{whose} is not a time such as `3600`, `30m` or `1h`")))
 }
 
 fn default_database(home: &Home) -> Result<String> {

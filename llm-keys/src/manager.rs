@@ -22,7 +22,7 @@ use crate::secret::ApiKey;
 pub use self::builder::{Builder, CacheOptions};
 pub use self::envelope_manager::EnvelopeKeyManager;
 pub use self::first_use::{FirstUse, first_use};
-pub use self::from_env::parse_ttl;
+pub use self::from_env::{parse_switch, parse_ttl};
 pub use self::options::{
     ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
 };

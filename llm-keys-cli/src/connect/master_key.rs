@@ -1,10 +1,11 @@
 //! The master keys of this machine: where they are, and making one where none was.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use llm_keys::error::KmsFault;
 use llm_keys::kms::local::{self, PassphraseCost};
-use llm_keys::kms::{FromUri, KmsSet, from_uri};
+use llm_keys::kms::{FromUri, KmsProvider, KmsSet, from_uri};
 use llm_keys::manager::first_use;
 use llm_keys::{Error, ErrorKind, SystemRandom};
 use llm_keys_diesel::DieselStore;
@@ -54,6 +55,11 @@ impl MasterKeyPlace {
         settings.kms.iter().map(|text| Self::of(text, settings)).collect()
     }
 
+    /// The KMS keys of these settings that only read.
+    pub(crate) fn all_reading(settings: &Settings) -> Vec<Self> {
+        settings.kms_read.iter().map(|text| Self::of(text, settings)).collect()
+    }
+
     /// The master key file, unless there is none and `init --passphrase` was run.
     fn default_of(settings: &Settings) -> Self {
         let (file, passphrase) = (settings.home.master_key(), settings.home.passphrase_file());
@@ -92,17 +98,39 @@ impl Connect<'_> {
     /// # Errors
     /// `Kms` if one cannot be used; if a master key is missing, with how to restore it.
     pub(crate) async fn kms(&self) -> Result<KmsSet> {
-        let mut texts = Vec::new();
-        for place in MasterKeyPlace::all(self.settings) {
-            if let Some(path) = place.path().filter(|path| !exists(path)) {
-                return Err(missing(path, self.database_is_there()).into());
-            }
-            texts.push(place.text()?);
-        }
+        let write = self.texts(MasterKeyPlace::all(self.settings))?;
+        let read = self.texts(MasterKeyPlace::all_reading(self.settings))?;
         let passphrases = self.passphrases();
         let ask = move |path: &Path| passphrases.known(path);
         let options = FromUri::new(&self.settings.home).with_passphrase(&ask);
-        Ok(KmsSet::from_uris(&texts, &[], &options).await?)
+        let kms = KmsSet::from_uris(&write, &read, &options).await?;
+        Ok(match self.settings.kms_quorum {
+            Some(copies) => kms.quorum(copies)?,
+            None => kms,
+        })
+    }
+
+    /// One KMS key.
+    ///
+    /// # Errors
+    /// As [`Self::kms`].
+    pub(crate) async fn kms_key(&self, place: MasterKeyPlace) -> Result<Arc<dyn KmsProvider>> {
+        let passphrases = self.passphrases();
+        let ask = move |path: &Path| passphrases.known(path);
+        let options = FromUri::new(&self.settings.home).with_passphrase(&ask);
+        Ok(from_uri(&self.text(&place)?, &options).await?)
+    }
+
+    fn texts(&self, places: Vec<MasterKeyPlace>) -> Result<Vec<String>> {
+        places.iter().map(|place| self.text(place)).collect()
+    }
+
+    /// How the engine calls `place`, which must be there if it is a file.
+    fn text(&self, place: &MasterKeyPlace) -> Result<String> {
+        match place.path().filter(|path| !exists(path)) {
+            Some(path) => Err(missing(path, self.database_is_there()).into()),
+            None => place.text(),
+        }
     }
 
     /// Who asks for passphrases.

@@ -1,4 +1,4 @@
-//! Keys as a table.
+//! Tables: keys, and what else has columns.
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -12,6 +12,11 @@ pub(crate) fn of_keys(keys: &[KeyView<'_>]) -> String {
     for key in keys {
         table.add_row(key.cells());
     }
+    text(&table)
+}
+
+/// The lines of `table` without padding at their ends.
+pub(crate) fn text(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         // The padding of the first column and after the last one is for boxes.

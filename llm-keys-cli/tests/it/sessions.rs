@@ -156,6 +156,8 @@ fn redactions(sandbox: &Sandbox) -> Redactions {
         ("[KEY]", r"master\.key\.(?<redacted>[0-9a-f]{16})"),
         ("[HINT]", "…(?<redacted>[g-z]{4})"),
         ("[MICROS]", r"(?<redacted>[0-9.]+) µs"),
+        ("[MS]", r"(?<redacted>[0-9.]+) ms\n"),
+        ("[NUMBER]", r#""latency_ms":(?<redacted>[0-9.]+)"#),
         ("[BYTES]", r"(?<redacted>\d+) bytes\. The word"),
         ("[COUNT]", r"(?<redacted>\d+) times, so"),
         ("[NUMBER]", r#""(cold_micros|cached_nanos|bytes|word|at)":(?<redacted>\d+)"#),

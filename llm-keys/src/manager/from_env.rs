@@ -17,7 +17,12 @@ impl EnvelopeKeyManager {
     /// | variable | meaning | default |
     /// |---|---|---|
     /// | `LLM_KEYS_KMS` | KMS URIs, separated by commas; new keys are sealed under all | the master key file of the home folder, made on first use |
+    /// | `LLM_KEYS_KMS_READ` | KMS URIs, separated by commas, that only read | none |
+    /// | `LLM_KEYS_KMS_QUORUM` | how many of the KMS keys must seal while others are out of reach | all |
+    /// | `LLM_KEYS_KMS_READABLE_CONTEXT` | whether the KMS gets owner id and name in clear: `true` or `false` | `false` |
+    /// | `LLM_KEYS_CHECK_ON_START` | whether the sentinel is opened first: `true` or `false` | `false` |
     /// | `LLM_KEYS_CACHE_TTL` | how long a secret stays in memory: `90s`, `30m`, `1h`, or seconds; 0 is off | `1h` |
+    /// | `LLM_KEYS_CACHE_SERVE_STALE_FOR` | how long past that while the KMS is out of reach and the storage confirms the version | `0` |
     /// | `LLM_KEYS_HOME` | the folder of the embedded default | the XDG folders |
     ///
     /// # Errors
@@ -25,18 +30,31 @@ impl EnvelopeKeyManager {
     pub async fn from_env(store: impl KeyStore + 'static) -> Result<Self> {
         let home = Home::from_env()?;
         let store: Arc<dyn KeyStore> = Arc::new(store);
-        let kms = match variable("LLM_KEYS_KMS")? {
-            Some(uris) => {
-                let uris: Vec<_> = uris.split(',').map(str::trim).collect();
-                KmsSet::from_uris(&uris, &[], &FromUri::new(&home)).await?
-            }
-            None => KmsSet::single(first_use(&home, &store).await?.kms),
-        };
+        let options = FromUri::new(&home);
+        let (mut write, read) = (list("LLM_KEYS_KMS")?, list("LLM_KEYS_KMS_READ")?);
+        if write.is_empty() {
+            first_use(&home, &store).await?;
+            write.push("local".to_owned());
+        }
+        let mut kms = KmsSet::from_uris(&write, &read, &options).await?;
+        if let Some(copies) = variable("LLM_KEYS_KMS_QUORUM")? {
+            kms = kms.quorum(parse_quorum(&copies)?)?;
+        }
         let mut cache = CacheOptions::default();
         if let Some(ttl) = variable("LLM_KEYS_CACHE_TTL")? {
             cache = cache.ttl(parse_ttl(&ttl)?);
         }
-        Self::builder().kms(kms).store(store).cache(cache).build().await
+        if let Some(past) = variable("LLM_KEYS_CACHE_SERVE_STALE_FOR")? {
+            cache = cache.serve_stale_for(parse_ttl(&past)?);
+        }
+        Self::builder()
+            .kms(kms)
+            .store(store)
+            .cache(cache)
+            .readable_context(switch("LLM_KEYS_KMS_READABLE_CONTEXT")?)
+            .check_on_start(switch("LLM_KEYS_CHECK_ON_START")?)
+            .build()
+            .await
     }
 }
 
@@ -54,6 +72,36 @@ pub fn parse_ttl(text: &str) -> Result<Duration> {
             .with_source(error)
             .with_hint("write 90s, 30m, 1h or a number of seconds")
     })
+}
+
+/// Whether something is on, as in `LLM_KEYS_CHECK_ON_START`: `true` or `1`, `false` or `0`.
+///
+/// # Errors
+/// `InvalidInput` if it is none of them.
+pub fn parse_switch(text: &str) -> Result<bool> {
+    match text.trim() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => {
+            Err(Error::invalid("manager.from_env", "not a switch")
+                .with_hint("write `true` or `false`"))
+        }
+    }
+}
+
+fn parse_quorum(text: &str) -> Result<usize> {
+    text.trim()
+        .parse()
+        .map_err(|_| Error::invalid("manager.from_env", "LLM_KEYS_KMS_QUORUM is no number"))
+}
+
+fn switch(name: &'static str) -> Result<bool> {
+    variable(name)?.map_or(Ok(false), |text| parse_switch(&text))
+}
+
+fn list(name: &'static str) -> Result<Vec<String>> {
+    let items = variable(name)?.unwrap_or_default();
+    Ok(items.split(',').map(str::trim).filter(|item| !item.is_empty()).map(String::from).collect())
 }
 
 /// An environment variable; one that is empty counts as not set.
@@ -87,5 +135,14 @@ mod tests {
         for text in ["", "soon", "-1", "1x", "1.5"] {
             assert!(parse_ttl(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn switches_and_numbers() {
+        assert!(parse_switch("true").unwrap() && parse_switch(" 1 ").unwrap());
+        assert!(!parse_switch("false").unwrap() && !parse_switch("0").unwrap());
+        assert!(parse_switch("yes, please").is_err());
+        assert_eq!(parse_quorum("2").unwrap(), 2);
+        assert!(parse_quorum("-1").is_err() && parse_quorum("most").is_err());
     }
 }

@@ -1,0 +1,46 @@
+//! `kms …`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum KmsCommand {
+    /// Try every KMS key of the settings: whether it is reached, permitted, and opens what it
+    /// sealed, and how long that takes.
+    ///
+    /// Ends with exit code 9 if any of them failed.
+    Check,
+    /// Look after the master key of this machine.
+    #[command(subcommand)]
+    Local(LocalCommand),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum LocalCommand {
+    /// Copy the master key to a new file, to be kept apart from the database.
+    Backup(BackupArgs),
+    /// Put a backup in the place of a missing master key.
+    Restore(RestoreArgs),
+    /// Make a new master key for what is stored from now on; the old one is kept to read what is
+    /// there.
+    Rotate,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BackupArgs {
+    /// The file to make; one that is there is never replaced.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Seal the backup by a passphrase, which is asked for twice (or read from
+    /// `--passphrase-file`).
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}

@@ -1,0 +1,187 @@
+//! `kms check`: every KMS key of the settings, each on its own.
+
+use std::time::Duration;
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use llm_keys::ErrorKind;
+use llm_keys::error::KmsFault;
+use llm_keys::kms::KmsHealth;
+use serde::Serialize;
+
+use crate::connect::{Connect, MasterKeyPlace, scheme_of};
+use crate::failure::{Failure, Result};
+use crate::output::table;
+
+/// What one KMS key did. `None` is what could not be found out.
+#[derive(Serialize, Debug)]
+struct Tried {
+    /// How the KMS calls it; if it did not say so, which of the settings it is.
+    key: String,
+    #[serde(rename = "use")]
+    usage: &'static str,
+    result: &'static str,
+    reachable: Option<bool>,
+    permitted: Option<bool>,
+    round_trip: Option<bool>,
+    latency_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Trouble>,
+}
+
+#[derive(Serialize, Debug)]
+struct Trouble {
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+}
+
+pub(crate) async fn run(connect: &Connect<'_>) -> Result<()> {
+    let settings = connect.settings();
+    let lists = [
+        ("seals", MasterKeyPlace::all(settings)),
+        ("reads", MasterKeyPlace::all_reading(settings)),
+    ];
+    let mut all = Vec::new();
+    for (usage, places) in lists {
+        for (at, place) in places.into_iter().enumerate() {
+            // The text of the settings may hold a secret: it is known by its place among them.
+            let mut key = format!("{} #{}", scheme_of(&place), at + 1);
+            let tried = attempt(connect, place, &mut key).await;
+            all.push(Tried::new(key, usage, tried));
+        }
+    }
+    report(&all, connect)
+}
+
+/// Opens and tries one; `key` becomes its own name as soon as that is known.
+async fn attempt(
+    connect: &Connect<'_>,
+    place: MasterKeyPlace,
+    key: &mut String,
+) -> Result<KmsHealth> {
+    let provider = connect.kms_key(place).await?;
+    *key = provider.uri().to_string();
+    Ok(provider.check().await?)
+}
+
+impl Tried {
+    fn new(key: String, usage: &'static str, tried: Result<KmsHealth>) -> Self {
+        let yes = Some(true);
+        match tried {
+            Ok(health) => Self {
+                key,
+                usage,
+                result: "ok",
+                reachable: yes,
+                permitted: yes,
+                round_trip: yes,
+                latency_ms: Some(milliseconds(health.round_trip)),
+                error: None,
+            },
+            Err(failure) => {
+                let (reachable, permitted) = how_far(&failure);
+                Self {
+                    key,
+                    usage,
+                    result: "failed",
+                    reachable,
+                    permitted,
+                    round_trip: Some(false),
+                    latency_ms: None,
+                    error: Some(Trouble {
+                        code: failure.code(),
+                        message: failure.message(),
+                        hint: failure.hint().map(str::to_owned),
+                    }),
+                }
+            }
+        }
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let latency = self.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+        let word = |known| match known {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "-",
+        };
+        [
+            self.key.clone(),
+            self.usage.to_owned(),
+            word(self.reachable).to_owned(),
+            word(self.permitted).to_owned(),
+            word(self.round_trip).to_owned(),
+            latency,
+        ]
+    }
+
+    fn trouble(&self) -> String {
+        let Some(Trouble { message, hint, .. }) = &self.error else { return String::new() };
+        let hint = hint.as_ref().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+        format!("{}: {message}\n{hint}", self.key)
+    }
+}
+
+/// Whether the KMS was reached, and whether it permitted what was asked.
+fn how_far(failure: &Failure) -> (Option<bool>, Option<bool>) {
+    let Failure::Engine(error) = failure else { return (None, None) };
+    match error.kind() {
+        ErrorKind::Kms(KmsFault::Unavailable) => (Some(false), None),
+        ErrorKind::Kms(KmsFault::Denied) => (Some(true), Some(false)),
+        ErrorKind::Kms(KmsFault::Throttled | KmsFault::KeyDisabled | KmsFault::BadAnswer) => {
+            (Some(true), None)
+        }
+        ErrorKind::Kms(KmsFault::WrongKey | KmsFault::ContextMismatch) => (Some(true), Some(true)),
+        // Not asked at all, or nothing there to ask.
+        _ => (None, None),
+    }
+}
+
+/// To a microsecond.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn report(all: &[Tried], connect: &Connect<'_>) -> Result<()> {
+    let output = connect.output();
+    if output.is_json() {
+        output.document(&all)?;
+    } else {
+        let mut rows = Table::new();
+        rows.load_style(NOTHING).set_header(COLUMNS);
+        for tried in all {
+            rows.add_row(tried.cells());
+        }
+        let troubles: String = all.iter().map(Tried::trouble).collect();
+        output.bytes((table::text(&rows) + &troubles).as_bytes())?;
+    }
+    match all.iter().filter(|tried| tried.error.is_some()).count() {
+        0 => Ok(()),
+        failed => Err(Failure::Checks(failed)),
+    }
+}
+
+const COLUMNS: [&str; 6] = ["KEY", "USE", "REACHABLE", "PERMITTED", "ROUND-TRIP", "LATENCY"];
+
+#[cfg(test)]
+mod tests {
+    use llm_keys::Error;
+
+    use super::*;
+
+    #[test]
+    fn how_far_each_failure_came() {
+        let far = |fault| how_far(&Error::new(ErrorKind::Kms(fault), "test.run", "it").into());
+        assert_eq!(far(KmsFault::Unavailable), (Some(false), None));
+        assert_eq!(far(KmsFault::Denied), (Some(true), Some(false)));
+        assert_eq!(far(KmsFault::Throttled), (Some(true), None));
+        assert_eq!(far(KmsFault::KeyMissing), (None, None));
+        assert_eq!(how_far(&Failure::usage("no")), (None, None));
+    }
+
+    #[test]
+    fn latency_is_milliseconds_to_the_microsecond() {
+        assert!((milliseconds(Duration::from_nanos(1_234_567)) - 1.235).abs() < 1e-9);
+    }
+}
