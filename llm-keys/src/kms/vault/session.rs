@@ -158,7 +158,11 @@ impl Session {
         let millis = lease.map_or(0, |lease| lease.seconds.saturating_mul(1000));
         let (due, ends) = match millis {
             0 => (u64::MAX, u64::MAX),
-            millis => (asked.saturating_add(millis / 3 * 2), asked.saturating_add(millis)),
+            millis => {
+                // The server counts whole seconds, so a token may die up to one earlier.
+                let life = (millis - 1000).max(millis / 2);
+                (asked.saturating_add(life / 3 * 2), asked.saturating_add(life))
+            }
         };
         let token = Arc::new(Token {
             secret,

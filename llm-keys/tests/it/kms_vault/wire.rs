@@ -117,7 +117,7 @@ async fn a_redirect_is_not_followed() {
 async fn a_failed_renewal_keeps_the_token() {
     let fake = Fake::start(|asked| match &*asked.line {
         "GET /v1/auth/token/lookup-self" => {
-            Reply::new(200, r#"{"data":{"ttl":3,"renewable":true}}"#)
+            Reply::new(200, r#"{"data":{"ttl":4,"renewable":true}}"#)
         }
         "POST /v1/auth/token/renew-self" => Reply::new(500, ""),
         _ => Reply::new(200, data_key(32)),
