@@ -17,9 +17,12 @@ use crate::secret::DataKey;
 pub use self::from_uri::{FromUri, from_uri};
 #[cfg(feature = "kms-remote")]
 pub use self::guarded::{GuardOptions, Guarded};
+pub use self::pins::Pins;
 pub use self::set::{Generated, KmsSet};
 pub use self::uri::KeyUri;
 
+#[cfg(feature = "kms-aws")]
+pub mod aws;
 #[cfg(feature = "kms-azure")]
 pub mod azure;
 mod from_uri;
@@ -28,6 +31,7 @@ pub mod gcp;
 #[cfg(feature = "kms-remote")]
 mod guarded;
 pub mod local;
+mod pins;
 #[cfg(feature = "kms-pkcs11")]
 pub mod pkcs11;
 mod set;

@@ -32,3 +32,12 @@ impl Failure {
         }
     }
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(message) => f.write_str(message),
+            Self::SaidByTool(code) => write!(f, "a tool ended with code {code}"),
+        }
+    }
+}

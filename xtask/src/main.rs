@@ -13,6 +13,7 @@ mod lint;
 mod nightly;
 mod package;
 mod process;
+mod servers;
 mod services;
 mod test;
 mod workspace;
@@ -29,6 +30,11 @@ struct Args {
 enum Task {
     /// Run all tests: doctests, then everything else through nextest
     Test(test::Args),
+    /// Start the servers that the tests need, and keep them running
+    Servers(servers::Args),
+    /// Keep one server, for as long as standard input is open
+    #[command(hide = true)]
+    Keep(services::keeper::Args),
     /// Check format, lints, documentation, dependencies, links, generated files
     Lint(lint::Args),
     /// Regenerate the files that come from code
@@ -46,6 +52,8 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Test(args) => test::run_all(&args),
+        Task::Servers(args) => servers::run_all(&args),
+        Task::Keep(args) => services::keeper::run(&args),
         Task::Lint(args) => lint::run_all(&args),
         Task::Gen(args) => generate::run_all(&args),
         Task::Fuzz(args) => fuzz::run_all(&args),

@@ -16,7 +16,7 @@ pub(crate) fn run_all() -> Result {
     let fresh = std::fs::create_dir_all(&target)
         .and_then(|()| tempfile::Builder::new().prefix("package-").tempdir_in(&target))
         .map_err(|error| Failure::new(format!("cannot make a folder for packages: {error}")))?;
-    let mut command = cargo(["package", "--allow-dirty", "--all-features", "--target-dir"])?;
+    let mut command = cargo(["package", "--allow-dirty", "--target-dir"])?;
     command.arg(fresh.path());
     for name in PUBLISHED {
         command.args(["--package", name]);

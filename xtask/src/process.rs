@@ -11,6 +11,12 @@ pub(crate) fn cargo(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(args).current_dir(workspace::root()?);
+    forget_this_package(&mut command);
+    Ok(command)
+}
+
+/// Takes away what cargo told this program about itself.
+pub(crate) fn forget_this_package(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         // What cargo set for this program would be wrong for the build scripts of others.
         let leaked = name.to_str().is_some_and(|name| {
@@ -20,7 +26,7 @@ pub(crate) fn cargo(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result
             command.env_remove(name);
         }
     }
-    Ok(command)
+    command
 }
 
 /// Says what runs, and runs it; its output is the user's.

@@ -15,12 +15,27 @@ use crate::secret::SecretBytes;
 pub struct FromUri<'a> {
     home: &'a Home,
     passphrase: &'a (dyn Fn(&Path) -> Result<SecretBytes> + Send + Sync),
+    #[cfg(feature = "kms-remote")]
+    guard: super::GuardOptions,
 }
 
 impl<'a> FromUri<'a> {
     /// `local` is the master key of `home`; there is no passphrase yet.
     pub fn new(home: &'a Home) -> Self {
-        Self { home, passphrase: &nobody_to_ask }
+        Self {
+            home,
+            passphrase: &nobody_to_ask,
+            #[cfg(feature = "kms-remote")]
+            guard: super::GuardOptions::default(),
+        }
+    }
+
+    /// Calls every KMS behind a network as `guard` says.
+    #[cfg(feature = "kms-remote")]
+    #[must_use]
+    pub fn guarded(mut self, guard: super::GuardOptions) -> Self {
+        self.guard = guard;
+        self
     }
 
     /// Asks `passphrase` for the passphrase of a parameter file, by its path. It may block.
@@ -48,6 +63,13 @@ impl fmt::Debug for FromUri<'_> {
 /// | `local` | the master key file of [`Home`] |
 /// | `local:/absolute/path` | that master key file |
 /// | `local-passphrase:/absolute/path` | the passphrase for that parameter file |
+/// | `aws-kms:`, or `aws-kms://`, and a key ARN, an alias ARN, a key id or `alias/NAME` | that AWS key, and so are an ARN and `alias/NAME` alone (feature `kms-aws`) |
+/// | `vault://host:port/mount/key?…` | that Transit key (feature `kms-vault`) |
+/// | `gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K` | that key (feature `kms-gcp`) |
+/// | `azure-kv://host/keys/NAME`, maybe `/VERSION` | that key (feature `kms-azure`) |
+/// | `pkcs11:token=…;object=…?module-path=…&pin-source=…` | that key (feature `kms-pkcs11`) |
+///
+/// Those behind a network are [guarded](super::Guarded) as [`FromUri::guarded`] says.
 ///
 /// Must run in a `tokio` runtime: files are read and passphrases computed on its blocking threads.
 ///
@@ -55,6 +77,10 @@ impl fmt::Debug for FromUri<'_> {
 /// `InvalidInput` if `text` names no key that this build knows; it is never repeated, because
 /// settings of other backends may hold a secret. Else what the backend says.
 pub async fn from_uri(text: &str, options: &FromUri<'_>) -> Result<Arc<dyn KmsProvider>> {
+    #[cfg(feature = "kms-remote")]
+    if let Some(provider) = remote::open(text, options.guard).await? {
+        return Ok(provider);
+    }
     let (scheme, rest) = match text.split_once(':') {
         Some((scheme, rest)) => (scheme, Some(rest)),
         None => (text, None),
@@ -76,7 +102,7 @@ pub async fn from_uri(text: &str, options: &FromUri<'_>) -> Result<Arc<dyn KmsPr
         }
         (scheme, _) => Err(match LATER.iter().find(|later| **later == scheme) {
             Some(later) => {
-                Error::invalid(OP, format!("this build of llm-keys has no KMS `{later}` yet"))
+                Error::invalid(OP, format!("this build of llm-keys has no KMS `{later}`"))
             }
             None => Error::invalid(OP, "the KMS URI names no KMS that llm-keys knows"),
         }
@@ -131,8 +157,22 @@ fn nobody_to_ask(path: &Path) -> Result<SecretBytes> {
 }
 
 const OP: &str = "kms.from_uri";
-const LATER: &[&str] = &["aws-kms", "vault", "gcp-kms", "azure-kv", "pkcs11"];
+const LATER: &[&str] = &[
+    #[cfg(not(feature = "kms-aws"))]
+    "aws-kms",
+    #[cfg(not(feature = "kms-vault"))]
+    "vault",
+    #[cfg(not(feature = "kms-gcp"))]
+    "gcp-kms",
+    #[cfg(not(feature = "kms-azure"))]
+    "azure-kv",
+    #[cfg(not(feature = "kms-pkcs11"))]
+    "pkcs11",
+];
 const KNOWN: &str = "use `local`, `local:/path/to/master.key` or `local-passphrase:/path/to/file`";
+
+#[cfg(feature = "kms-remote")]
+mod remote;
 
 #[cfg(test)]
 mod tests;

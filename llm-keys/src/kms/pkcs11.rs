@@ -6,6 +6,7 @@
 //! of an API key takes one. See `docs/guides/kms-pkcs11.md`.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cryptoki::error::Error as Cryptoki;
@@ -69,15 +70,24 @@ impl Pkcs11Kms {
     /// in for a serial number or an id that is not set. If the URI has both `serial` and `id`, that
     /// is known without the token, and a token that is away now is looked for at the first call.
     ///
-    /// Must run in a `tokio` runtime.
+    /// Must run in a `tokio` runtime with time. Takes 5 s at most.
     ///
     /// # Errors
     /// `InvalidInput` for the URI, which is never repeated. `Kms` of `Misconfigured` (module, PIN
     /// file, several tokens or keys fit, not AES-256), `Denied` (PIN), `KeyMissing`, or
-    /// `Unavailable` if no such token is there.
+    /// `Unavailable` if no such token is there or the module hangs.
     pub async fn open(uri: &str) -> Result<Self> {
         let wanted = Pkcs11Uri::parse(uri)?;
-        blocking(move || Inner::open(wanted)).await.map(|inner| Self(Arc::new(inner)))
+        let opening = blocking(move || Inner::open(wanted));
+        // Its thread is left to itself: nobody can end a call of a module that hangs.
+        let opened = tokio::time::timeout(OPEN_DEADLINE, opening).await.map_err(|_| {
+            Error::new(
+                ErrorKind::Kms(KmsFault::Unavailable),
+                "kms.pkcs11.connect",
+                "the PKCS#11 module does not answer",
+            )
+        })?;
+        opened.map(|inner| Self(Arc::new(inner)))
     }
 
     /// Runs `work` with the key, on a blocking thread of its own.
@@ -333,4 +343,5 @@ const TAG_BITS: u64 = 128;
 const BLOB_LEN: usize = 1 + IV_LEN + DataKey::LEN + 16;
 /// A PKCS#11 token is slow, and hangs when it is away: this many threads at most may wait for it.
 const MAX_SESSIONS: usize = 8;
+const OPEN_DEADLINE: Duration = Duration::from_secs(5);
 const PROBE: &[u8] = b"llm-keys probe";

@@ -40,7 +40,7 @@ mod wire;
 
 /// One Transit key on one Vault or OpenBao server.
 ///
-/// Each call is one attempt; [`kms::Guarded`](super) adds deadline and retries. What a call sends
+/// Each call is one attempt; [`Guarded`](super::Guarded) adds deadline and retries. What a call sends
 /// and gets passes through buffers of the HTTP and TLS libraries, which do not wipe them; ours are
 /// wiped.
 pub struct VaultKms {
@@ -111,29 +111,21 @@ impl VaultKms {
             match self.session.denied(&token).await? {
                 Denial::Policy => {}
                 Denial::DeadToken => {
-                    let what = "the Vault token is not valid: it expired or was revoked";
+                    let what = "the Vault server does not know the token: it expired or was revoked, \
+                        or its policy does not even let it look itself up";
                     return Err(Error::new(ErrorKind::Kms(KmsFault::Denied), op, what)
-                        .with_hint("give a new token, or use auth=approle or auth=kubernetes"));
+                        .with_hint("give a new token, or use auth=approle or auth=kubernetes; a poor one needs the \
+                            policy `default`, too"));
                 }
                 Denial::TryWith(token) => {
                     answer = self.wire.send(call(body, token.secret())).await?;
                 }
             }
         }
-        match answer.status {
-            200 => Ok(answer),
-            503 => Err(self.why_unavailable(op, answer).await),
-            _ => Err(fault::of(op, &answer)),
+        if answer.status == 200 {
+            return Ok(answer);
         }
-    }
-
-    /// A server that is not initialised says that it is sealed. Its health tells the two apart.
-    async fn why_unavailable(&self, op: &'static str, answer: Answer) -> Error {
-        let health = Call { op, path: "sys/health", body: None, token: None };
-        match self.wire.send(health).await {
-            Ok(health) if health.status == 501 => fault::of(op, &health),
-            _ => fault::of(op, &answer),
-        }
+        Err(fault::explain(&self.wire, op, &answer).await)
     }
 
     /// Makes sure that the key exists: `encrypt` with a missing key would create it, unless policy

@@ -3,12 +3,21 @@
 
 mod conformance;
 mod envelope;
+mod fault_proxy;
 mod gcm;
+#[cfg(feature = "kms-aws")]
+mod kms_aws;
+#[cfg(feature = "kms-azure")]
+mod kms_azure;
+#[cfg(feature = "kms-gcp")]
+mod kms_gcp;
 #[cfg(feature = "kms-remote")]
 mod kms_guarded;
 #[cfg(feature = "kms-pkcs11")]
 mod kms_pkcs11;
 mod kms_set;
+#[cfg(feature = "kms-vault")]
+mod kms_vault;
 mod manager;
 mod manager_outage;
 mod mocks;

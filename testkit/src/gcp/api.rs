@@ -92,7 +92,7 @@ impl Api {
                 self.keys().version_json(key, version)
             }
             ("PATCH", 10, "") if at(8, "cryptoKeyVersions") => {
-                let state = body["state"].as_str().and_then(State::parse);
+                let state = State::parse(&body["state"]);
                 let state = state.ok_or_else(|| Refusal::invalid("no state that we know"))?;
                 self.change(resource, state)
             }

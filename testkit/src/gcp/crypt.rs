@@ -69,11 +69,25 @@ pub(super) fn take_bytes(body: &Value, field: &str) -> Result<(Vec<u8>, bool), R
         number => number.as_u64(),
     };
     if checksum != Some(u64::from(crc32c::crc32c(&bytes))) {
+        let field = snake(field);
         return Err(Refusal::invalid(format!(
             "The checksum in field {field}_crc32c did not match the data in field {field}."
         )));
     }
     Ok((bytes, true))
+}
+
+/// The name of a field as Google's messages have it.
+fn snake(camel: &str) -> String {
+    camel.split_inclusive(char::is_uppercase).fold(String::new(), |name, part| {
+        match part.strip_suffix(char::is_uppercase) {
+            Some(start) => {
+                let last = part[start.len()..].to_ascii_lowercase();
+                format!("{name}{start}_{last}")
+            }
+            None => name + part,
+        }
+    })
 }
 
 /// Both alphabets, with or without padding, as the JSON of protocol buffers allows.

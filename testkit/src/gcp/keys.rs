@@ -49,10 +49,13 @@ impl State {
         }
     }
 
-    pub(super) fn parse(name: &str) -> Option<Self> {
-        [Self::Enabled, Self::Disabled, Self::DestroyScheduled, Self::Destroyed]
+    /// By name or by number: Google's clients send enumerations as numbers.
+    pub(super) fn parse(value: &Value) -> Option<Self> {
+        [Self::Enabled, Self::Disabled, Self::Destroyed, Self::DestroyScheduled]
             .into_iter()
-            .find(|state| state.name() == name)
+            .zip(1..)
+            .find(|(state, number)| *value == json!(number) || *value == json!(state.name()))
+            .map(|(state, _)| state)
     }
 }
 

@@ -79,6 +79,8 @@ async fn everything_else_is_refused_and_never_repeated() {
         "local-passphrase:Canary",
         "file:/Canary",
         "aws-kms:Canary",
+        "arn:Canary",
+        "alias/Canary!",
         "vault",
     ] {
         let error = from_uri(text, &FromUri::new(&home)).await.unwrap_err();
@@ -90,8 +92,8 @@ async fn everything_else_is_refused_and_never_repeated() {
 #[tokio::test]
 async fn a_kms_of_later_is_told_from_one_nobody_knows() {
     let home = Home::under("/nowhere");
-    for later in ["aws-kms:x", "vault:x", "gcp-kms:x", "azure-kv:x", "pkcs11:x"] {
-        let error = from_uri(later, &FromUri::new(&home)).await.unwrap_err();
+    for later in LATER {
+        let error = from_uri(&format!("{later}:x"), &FromUri::new(&home)).await.unwrap_err();
         assert!(error.to_string().contains("has no KMS"), "{error}");
     }
     let error = from_uri("nonsense:x", &FromUri::new(&home)).await.unwrap_err();

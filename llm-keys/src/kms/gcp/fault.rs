@@ -102,14 +102,15 @@ pub(super) fn from_answer(call: Call, code: u16, body: &[u8]) -> Failure {
         Some(reason) => format!("HTTP {code}, {name}, {reason}"),
         None => format!("HTTP {code}, {name}"),
     };
-    let (fault, what, hint) = meaning(call, name, code);
+    let (fault, what, hint) = match reason {
+        // Its status is PERMISSION_DENIED or FAILED_PRECONDITION; no key is disabled.
+        Some("SERVICE_DISABLED") => (KmsFault::Denied, "Cloud KMS is switched off", Some(ENABLE)),
+        _ => meaning(call, name, code),
+    };
     let error = call.error(fault, format!("{what} ({told})"));
-    Failure::Failed(match (reason, hint) {
-        (Some("SERVICE_DISABLED"), _) => {
-            error.with_hint("run `gcloud services enable cloudkms.googleapis.com`")
-        }
-        (_, Some(hint)) => error.with_hint(hint),
-        _ => error,
+    Failure::Failed(match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
     })
 }
 
@@ -172,6 +173,7 @@ fn word(text: &str) -> Option<&str> {
     (!text.is_empty() && text.len() <= 63 && text.bytes().all(fine)).then_some(text)
 }
 
+const ENABLE: &str = "run `gcloud services enable cloudkms.googleapis.com` for the project";
 pub(super) const LOGIN: &str = "log in with `gcloud auth application-default login`, or point \
     GOOGLE_APPLICATION_CREDENTIALS to the credentials of a service account";
 
@@ -227,6 +229,15 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::ContextMismatch));
         assert!(error.detail().contains("SOME_REASON"), "{error}");
         assert!(!format!("{error:?}").contains("c2VjcmV0"), "{error:?}");
+    }
+
+    #[test]
+    fn a_service_that_is_switched_off_is_no_disabled_key() {
+        let body = r#"{"error":{"status":"FAILED_PRECONDITION",
+            "details":[{"reason":"SERVICE_DISABLED"}]}}"#;
+        let error = kind(Call::Encrypt, 400, body);
+        assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::Denied));
+        assert_eq!(error.hint(), Some(ENABLE));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::wire::Answer;
+use super::wire::{Answer, Call, Wire};
 use crate::error::{Error, ErrorKind, KmsFault};
 
 /// The error that `answer` is. The server's words decide but are not repeated: nothing that came
@@ -82,6 +82,20 @@ pub(super) fn of(op: &'static str, answer: &Answer) -> Error {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
+}
+
+/// The same, after a look at the server's health if that tells more: one that is not initialised
+/// says that it is sealed.
+pub(super) async fn explain(wire: &Wire, op: &'static str, answer: &Answer) -> Error {
+    if answer.status == 503 {
+        let health = wire.send(Call { op, path: "sys/health", body: None, token: None }).await;
+        if let Ok(health) = health
+            && health.status == 501
+        {
+            return of(op, &health);
+        }
+    }
+    of(op, answer)
 }
 
 /// The same answer for a damaged blob and another context: the AEAD cannot tell them apart.

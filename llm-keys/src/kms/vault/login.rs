@@ -71,20 +71,17 @@ impl Login {
         matches!(self, Self::Token(_))
     }
 
-    /// A token and how long it lives.
+    /// A token and how long it lives, if the server says.
     ///
     /// # Errors
     /// `Kms(Misconfigured)` if a file is unusable, `Kms(Denied)` if the server refuses, else as
     /// [`Wire::send`].
-    pub(super) async fn obtain(&self, wire: &Wire) -> Result<(Arc<SecretBytes>, Lease)> {
+    pub(super) async fn obtain(&self, wire: &Wire) -> Result<(Arc<SecretBytes>, Option<Lease>)> {
         match self {
             Self::Token(source) => {
                 let token = source.read().await?;
-                let lease = match look_up(wire, &token).await? {
-                    // Either the token is dead or its policy hides it from itself: use will tell.
-                    None => Lease { seconds: 0, renewable: false },
-                    Some(lease) => lease,
-                };
+                // Nothing: it is dead, or its policy hides it from itself. Use will tell.
+                let lease = look_up(wire, &token).await?;
                 Ok((token, lease))
             }
             Self::AppRole { path, role_id, secret_id } => {
@@ -140,7 +137,7 @@ pub(super) async fn look_up(wire: &Wire, token: &SecretBytes) -> Result<Option<L
     match answer.status {
         200 => answer::lookup(OP, &answer.body).map(Some),
         403 => Ok(None),
-        _ => Err(fault::of(OP, &answer)),
+        _ => Err(fault::explain(wire, OP, &answer).await),
     }
 }
 
@@ -150,7 +147,7 @@ pub(super) async fn renew(wire: &Wire, token: &SecretBytes) -> Result<Lease> {
     let path = "auth/token/renew-self";
     let answer = wire.send(Call { op: OP, path, body, token: Some(token) }).await?;
     if answer.status != 200 {
-        return Err(fault::of(OP, &answer));
+        return Err(fault::explain(wire, OP, &answer).await);
     }
     answer::renewal(OP, &answer.body)
 }
@@ -160,12 +157,12 @@ async fn post(
     path: &str,
     body: RequestBody,
     hint: &'static str,
-) -> Result<(Arc<SecretBytes>, Lease)> {
+) -> Result<(Arc<SecretBytes>, Option<Lease>)> {
     let answer = wire.send(Call { op: OP, path, body: Some(body), token: None }).await?;
     match answer.status {
         200 => {
             let (token, lease) = answer::login(OP, &answer.body)?;
-            Ok((Arc::new(token), lease))
+            Ok((Arc::new(token), Some(lease)))
         }
         400 | 401 | 403 => {
             let what = "the Vault server refused the login";
@@ -174,7 +171,7 @@ async fn post(
         404 => Err(misconfigured("no auth method is mounted there").with_hint(
             "bao auth enable approle (or kubernetes); auth_mount=PATH names another path",
         )),
-        _ => Err(fault::of(OP, &answer)),
+        _ => Err(fault::explain(wire, OP, &answer).await),
     }
 }
 

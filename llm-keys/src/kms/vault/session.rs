@@ -28,7 +28,8 @@ pub(super) struct Session {
 /// A token and what we know about it. Moments are in milliseconds of the session's clock.
 pub(super) struct Token {
     secret: Arc<SecretBytes>,
-    lease: Lease,
+    /// Nothing if the server does not say.
+    lease: Option<Lease>,
     /// The lease it had at first.
     whole: Duration,
     due: AtomicU64,
@@ -76,8 +77,9 @@ impl Session {
         if let Some(token) = self.alive() {
             return Ok(token);
         }
+        let asked = self.now();
         let (secret, lease) = self.login.obtain(&self.wire).await?;
-        Ok(self.set(secret, lease, seconds(lease)))
+        Ok(self.set(asked, secret, lease, whole(lease)))
     }
 
     /// Finds out why the server denied a call with `token`.
@@ -96,11 +98,12 @@ impl Session {
             token.vouched.store(self.now() + RECHECK, Ordering::Relaxed);
             return Ok(Denial::Policy);
         }
+        let asked = self.now();
         let (secret, lease) = self.login.obtain(&self.wire).await?;
         if self.login.is_given() && same(&secret, &token.secret) {
             return Ok(Denial::DeadToken);
         }
-        Ok(Denial::TryWith(self.set(secret, lease, seconds(lease))))
+        Ok(Denial::TryWith(self.set(asked, secret, lease, whole(lease))))
     }
 
     async fn prolong(self: &Arc<Self>, token: Arc<Token>) -> Arc<Token> {
@@ -109,8 +112,9 @@ impl Session {
         if self.now() < token.due.load(Ordering::Relaxed) {
             return token;
         }
+        let asked = self.now();
         match self.next(&token).await {
-            Ok((secret, lease, whole)) => self.set(secret, lease, whole),
+            Ok((secret, lease, whole)) => self.set(asked, secret, lease, whole),
             Err(error) => {
                 tracing::warn!(
                     code = error.kind().code(),
@@ -125,32 +129,40 @@ impl Session {
         }
     }
 
-    async fn next(&self, token: &Token) -> Result<(Arc<SecretBytes>, Lease, Duration)> {
-        if token.lease.renewable {
+    async fn next(&self, token: &Token) -> Result<(Arc<SecretBytes>, Option<Lease>, Duration)> {
+        if token.lease.is_some_and(|lease| lease.renewable) {
             match login::renew(&self.wire, &token.secret).await {
                 // Much less than it had at first means that the end of its longest life is near.
-                Ok(lease) if self.login.is_given() || seconds(lease) * 2 > token.whole => {
-                    return Ok((Arc::clone(&token.secret), lease, token.whole));
+                Ok(lease)
+                    if lease.seconds > 0
+                        && (self.login.is_given() || whole(Some(lease)) * 2 > token.whole) =>
+                {
+                    return Ok((Arc::clone(&token.secret), Some(lease), token.whole));
                 }
                 Err(error) if error.is_retryable() => return Err(error),
                 Ok(_) | Err(_) => {}
             }
         }
         let (secret, lease) = self.login.obtain(&self.wire).await?;
-        Ok((secret, lease, seconds(lease)))
+        Ok((secret, lease, whole(lease)))
     }
 
+    /// `asked` is when we asked for it: the server began to count a little later.
     fn set(
         self: &Arc<Self>,
+        asked: u64,
         secret: Arc<SecretBytes>,
-        lease: Lease,
+        lease: Option<Lease>,
         whole: Duration,
     ) -> Arc<Token> {
-        let now = self.now();
-        let millis = lease.seconds.saturating_mul(1000);
+        let millis = lease.map_or(0, |lease| lease.seconds.saturating_mul(1000));
         let (due, ends) = match millis {
             0 => (u64::MAX, u64::MAX),
-            millis => (now.saturating_add(millis / 3 * 2), now.saturating_add(millis)),
+            millis => {
+                // The server counts whole seconds, so a token may die up to one earlier.
+                let life = (millis - 1000).max(millis / 2);
+                (asked.saturating_add(life / 3 * 2), asked.saturating_add(life))
+            }
         };
         let token = Arc::new(Token {
             secret,
@@ -158,7 +170,7 @@ impl Session {
             whole,
             due: AtomicU64::new(due),
             ends,
-            vouched: AtomicU64::new(now + RECHECK),
+            vouched: AtomicU64::new(lease.map_or(0, |_| due.min(asked + RECHECK))),
         });
         *lock(&self.current) = Some(Arc::clone(&token));
         self.keep();
@@ -222,8 +234,8 @@ async fn keep(session: Weak<Session>) {
     }
 }
 
-fn seconds(lease: Lease) -> Duration {
-    Duration::from_secs(lease.seconds)
+fn whole(lease: Option<Lease>) -> Duration {
+    Duration::from_secs(lease.map_or(0, |lease| lease.seconds))
 }
 
 fn same(a: &SecretBytes, b: &SecretBytes) -> bool {

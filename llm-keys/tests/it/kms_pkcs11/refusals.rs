@@ -5,10 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use cryptoki::object::Attribute;
 use llm_keys::error::KmsFault;
 use llm_keys::kms::pkcs11::Pkcs11Kms;
-use llm_keys::kms::{KmsProvider as _, WrappedKey};
-use llm_keys::{Error, ErrorKind};
+use llm_keys::kms::{KmsContext, KmsProvider as _, WrappedKey};
+use llm_keys::{EncryptionContext, Error, ErrorKind, KeyId, SystemRandom, Version};
+use uuid::Uuid;
 
 use super::soft_hsm::{PIN, SoftHsm, module, soft_hsm};
+
+const FIRST: Version = Version::FIRST;
 
 async fn refused(hsm: &SoftHsm, path: &str) -> Error {
     hsm.open(path).await.unwrap_err()
@@ -152,4 +155,10 @@ async fn a_key_that_moved_is_known_by_its_former_serial_number() {
     assert!(kms.accepts(&named("pkcs11:serial=2;id=%AB")));
     assert!(!kms.accepts(&named("pkcs11:serial=2;id=%AC")));
     assert!(!kms.accepts(&named("pkcs11:serial=3;id=%AB")));
+
+    let context = EncryptionContext::of_key(&KeyId::global("openai").unwrap(), Uuid::nil(), FIRST);
+    let context = KmsContext { context: &context, readable: false };
+    let (_, wrapped) = kms.generate_data_key(context, &SystemRandom).await.unwrap();
+    let before = WrappedKey { uri: "pkcs11:serial=2;id=%AB".parse().unwrap(), ..wrapped };
+    assert!(kms.unwrap_key(&before, context).await.is_ok());
 }

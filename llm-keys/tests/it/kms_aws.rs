@@ -1,0 +1,12 @@
+//! AWS KMS over a real wire: LocalStack for what it enforces, ministack for refusals by IAM, and
+//! scripted answers for what no server gives on demand.
+
+mod conformance;
+mod denied;
+mod iam;
+mod key_states;
+mod manager;
+mod names;
+mod relay;
+mod scripted;
+mod server;
