@@ -17,6 +17,7 @@ mod get;
 mod init;
 mod kms_check;
 mod kms_local;
+mod kms_policy;
 mod list;
 mod reference;
 mod show;
@@ -58,6 +59,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
 async fn kms(command: KmsCommand, connect: &Connect<'_>) -> Result<()> {
     match command {
         KmsCommand::Check => kms_check::run(connect).await,
+        KmsCommand::Policy(args) => kms_policy::run(&args, connect),
         KmsCommand::Local(LocalCommand::Backup(args)) => kms_local::backup(&args, connect),
         KmsCommand::Local(LocalCommand::Restore(args)) => kms_local::restore(&args, connect),
         KmsCommand::Local(LocalCommand::Rotate) => kms_local::rotate(connect),

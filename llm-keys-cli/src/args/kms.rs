@@ -11,9 +11,20 @@ pub(crate) enum KmsCommand {
     ///
     /// Ends with exit code 9 if any of them failed.
     Check,
+    /// Print the least rights that each KMS key of the settings needs, ready to paste.
+    ///
+    /// Nothing is asked of the KMS.
+    Policy(PolicyArgs),
     /// Look after the master key of this machine.
     #[command(subcommand)]
     Local(LocalCommand),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyArgs {
+    /// Only for the keys of this tenant, where the KMS can tell.
+    #[arg(long, value_name = "TENANT", default_value = "default", hide_default_value = true)]
+    pub(crate) tenant: String,
 }
 
 #[derive(Subcommand, Debug)]

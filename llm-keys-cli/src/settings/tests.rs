@@ -82,3 +82,33 @@ fn the_working_directory_has_no_say() {
     let settings = resolve(GlobalArgs::default(), "", &[]).unwrap();
     assert_eq!(settings.file, None);
 }
+
+#[test]
+fn what_holds_in_trouble_is_said_by_a_variable_or_the_file() {
+    let file = "kms_read = [\"local:/old\"]\nkms_quorum = 2\nkms_readable_context = true\n\
+                check_on_start = true\ncache.serve_stale_for = \"10m\"";
+    let from_file = resolve(GlobalArgs::default(), file, &[]).unwrap();
+    assert_eq!(from_file.kms_read, ["local:/old"]);
+    assert_eq!(from_file.kms_quorum, Some(2));
+    assert!(from_file.kms_readable_context && from_file.check_on_start);
+    assert_eq!(from_file.serve_stale_for, Some(Duration::from_secs(600)));
+
+    let variables = [
+        ("LLM_KEYS_KMS_READ", "local:/a,local:/b"),
+        ("LLM_KEYS_KMS_QUORUM", "1"),
+        ("LLM_KEYS_KMS_READABLE_CONTEXT", "false"),
+        ("LLM_KEYS_CHECK_ON_START", "0"),
+        ("LLM_KEYS_CACHE_SERVE_STALE_FOR", "5"),
+    ];
+    let said = resolve(GlobalArgs::default(), file, &variables).unwrap();
+    assert_eq!(said.kms_read, ["local:/a", "local:/b"]);
+    assert_eq!(said.kms_quorum, Some(1));
+    assert!(!said.kms_readable_context && !said.check_on_start);
+    assert_eq!(said.serve_stale_for, Some(Duration::from_secs(5)));
+
+    let args = GlobalArgs { kms_quorum: Some("3".to_owned()), ..Default::default() };
+    assert_eq!(resolve(args, file, &variables).unwrap().kms_quorum, Some(3));
+    for (name, _) in &variables[1..] {
+        assert!(resolve(GlobalArgs::default(), "", &[(*name, "perhaps")]).is_err(), "{name}");
+    }
+}

@@ -1,0 +1,100 @@
+//! AWS KMS: an IAM policy.
+
+use serde_json::{Value, json};
+
+use super::{Policy, is_plain};
+
+pub(super) fn policy(text: &str, tenant: &str) -> Option<Policy> {
+    let name = text.strip_prefix("aws-kms:").unwrap_or(text);
+    let name = name.strip_prefix("//").unwrap_or(name);
+    let (arn, alias) = resource(name)?;
+    let mut context = json!({ "kms:EncryptionContext:lk": "1" });
+    context["kms:EncryptionContext:tenant"] = tenant.into();
+    let mut statements = vec![statement("LlmKeysSealAndOpen", &SEAL, &arn, Some(context))];
+    if tenant != "default" {
+        // The records of llm-keys itself, such as the sentinel, belong to the default tenant.
+        let context = json!({
+            "kms:EncryptionContext:lk": "1",
+            "kms:EncryptionContext:kind": "system",
+            "kms:EncryptionContext:tenant": "default",
+        });
+        statements.push(statement("LlmKeysSystemRecords", &SEAL, &arn, Some(context)));
+    }
+    statements.push(statement("LlmKeysFindKey", &["kms:DescribeKey"], &arn, None));
+    let mut notes = vec![
+        "to narrow it, add `kms:EncryptionContext:service` or `kms:EncryptionContext:owner_kind` \
+         to the first statement's conditions; `owner_id` and `name` only with \
+         `kms_readable_context = true`",
+    ];
+    if let Some(alias) = alias {
+        for statement in &mut statements {
+            let only = json!({ "kms:ResourceAliases": alias });
+            statement["Condition"]["ForAnyValue:StringEquals"] = only;
+        }
+        notes.push(
+            "a key that the alias meant before needs `kms:Decrypt` by its own ARN to be read still",
+        );
+    }
+    if arn.contains("REGION") || arn.contains("ACCOUNT") {
+        notes.push("write the key's region and account for REGION and ACCOUNT");
+    }
+    let policy = json!({ "Version": "2012-10-17", "Statement": statements });
+    Some(Policy { text: serde_json::to_string_pretty(&policy).ok()?, notes })
+}
+
+/// The ARN to permit, and the alias that limits it: a policy cannot name a key by its alias.
+fn resource(name: &str) -> Option<(String, Option<&str>)> {
+    if !is_plain(name) {
+        return None;
+    }
+    let (place, resource) = match name.strip_prefix("arn:") {
+        Some(rest) => {
+            let mut parts = rest.splitn(5, ':');
+            let (partition, service) = (parts.next()?, parts.next()?);
+            let (region, account) = (parts.next()?, parts.next()?);
+            if service != "kms" {
+                return None;
+            }
+            (format!("arn:{partition}:kms:{region}:{account}"), parts.next()?)
+        }
+        None => ("arn:aws:kms:REGION:ACCOUNT".to_owned(), name),
+    };
+    if resource.strip_prefix("alias/").is_some_and(|alias| !alias.is_empty()) {
+        return Some((format!("{place}:key/*"), Some(resource)));
+    }
+    let key = match name.starts_with("arn:") {
+        true => resource.strip_prefix("key/")?,
+        false => resource,
+    };
+    let is_id = key.len() >= 32 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    is_id.then(|| (format!("{place}:key/{key}"), None))
+}
+
+fn statement(id: &str, actions: &[&str], arn: &str, context: Option<Value>) -> Value {
+    let mut statement = json!({ "Sid": id, "Effect": "Allow", "Action": actions, "Resource": arn });
+    if let Some(context) = context {
+        statement["Condition"] = json!({ "StringEquals": context });
+    }
+    statement
+}
+
+const SEAL: [&str; 3] = ["kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_named_and_an_alias_limits() {
+        let id = "11112222-3333-4444-5555-666677778888";
+        let arn = format!("arn:aws:kms:eu-central-1:111122223333:key/{id}");
+        assert_eq!(resource(&arn), Some((arn.clone(), None)));
+        let (found, alias) = resource("arn:aws:kms:eu-central-1:111122223333:alias/a").unwrap();
+        assert_eq!(found, "arn:aws:kms:eu-central-1:111122223333:key/*");
+        assert_eq!(alias, Some("alias/a"));
+        assert_eq!(resource(id).unwrap().0, format!("arn:aws:kms:REGION:ACCOUNT:key/{id}"));
+        for bad in ["", "alias/", "arn:aws:s3:a:b:key/c", "sk-secret", "alias/a\"b"] {
+            assert_eq!(resource(bad), None, "{bad}");
+        }
+    }
+}
