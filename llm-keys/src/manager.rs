@@ -33,6 +33,7 @@ mod change_state;
 mod commit;
 mod delete;
 mod envelope_manager;
+mod envelopes;
 mod first_use;
 mod from_env;
 mod get;

@@ -105,6 +105,11 @@ impl ApiKey {
         })
     }
 
+    /// The bytes, lent as a plain [`SecretBytes`].
+    pub(crate) fn as_bytes(&self) -> &SecretBytes {
+        &self.0
+    }
+
     /// The bytes as a plain [`SecretBytes`].
     pub fn into_bytes(self) -> SecretBytes {
         self.0

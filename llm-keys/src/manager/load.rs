@@ -8,9 +8,7 @@ use super::envelope_manager::Core;
 use super::get::expired;
 use crate::cache::{CachedSecret, Entry, Load, UseCell};
 use crate::context::EncryptionContext;
-use crate::envelope::Content;
 use crate::error::{Error, ErrorKind, IntegrityFault, Result};
-use crate::kms::KmsContext;
 use crate::model::{KeyId, KeyRow, KeyState, Version, VersionRow, VersionState};
 use crate::secret::ApiKey;
 
@@ -75,23 +73,11 @@ impl Core {
         })))
     }
 
-    /// Structure and context are checked before the KMS is asked: bytes that are wrong cost no
-    /// call.
     async fn open_version(&self, id: &KeyId, row: &VersionRow) -> Result<ApiKey> {
         let envelope =
             row.envelope.as_ref().ok_or_else(|| row_fault("the key's version has no envelope"))?;
-        let parsed = envelope.parse()?;
         let context = EncryptionContext::of_key(id, row.record, row.version);
-        parsed.check_context(&context)?;
-        if parsed.content() != Content::Raw {
-            return Err(Error::invalid(
-                OP,
-                "this credential has several fields, and no single key",
-            ));
-        }
-        let wrapped_for = KmsContext { context: &context, readable: parsed.readable() };
-        let key = self.kms.unwrap(parsed.wrapped(), wrapped_for).await?;
-        ApiKey::try_from(parsed.open(&context, &key)?)
+        ApiKey::try_from(self.unseal(&context, envelope).await?)
     }
 
     /// Between all and half of `refresh_ahead` before the end, at random.

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
 use crate::context::EncryptionContext;
-use crate::envelope::{self, Content, SealRequest};
 use crate::error::{Error, ErrorKind, IntegrityFault, Result};
-use crate::kms::KmsContext;
 use crate::model::{SystemName, Tenant, Version};
 use crate::secret::SecretBytes;
 use crate::store::{Change, Expect, SystemRow};
@@ -57,7 +55,8 @@ impl Core {
     }
 
     async fn open_sentinel(&self, row: &SystemRow) -> Result<Sentinel> {
-        let content = self.open_system(row).await?;
+        let context = EncryptionContext::of_system(&row.tenant, &row.name, row.record, row.version);
+        let content = self.unseal(&context, &row.envelope).await?;
         if content.expose(|content| content == CONTENT) {
             return Ok(Sentinel::Opened);
         }
@@ -71,28 +70,10 @@ impl Core {
         let record = uuid::Builder::from_random_bytes(record).into_uuid();
         let version = Version::FIRST;
         let context = EncryptionContext::of_system(&tenant, &name, record, version);
-        let wrap_for = KmsContext { context: &context, readable: self.readable };
-        let generated = self.kms.generate(wrap_for, &*self.random).await?;
-        let request = SealRequest {
-            content: Content::Raw,
-            context: &context,
-            readable: self.readable,
-            key: &generated.key,
-            wrapped: &generated.wrapped,
-        };
-        let envelope = envelope::seal(CONTENT, &request, &*self.random)?;
+        let content = SecretBytes::copy_from(CONTENT);
+        let (envelope, _) = self.seal(&context, &content).await?;
         let now = self.clock.now();
         let (created_at, updated_at) = (now, now);
         Ok(SystemRow { tenant, name, record, version, envelope, created_at, updated_at, mac: None })
-    }
-
-    /// The content of a system record, opened as a key's version is.
-    async fn open_system(&self, row: &SystemRow) -> Result<SecretBytes> {
-        let parsed = row.envelope.parse()?;
-        let context = EncryptionContext::of_system(&row.tenant, &row.name, row.record, row.version);
-        parsed.check_context(&context)?;
-        let wrapped_for = KmsContext { context: &context, readable: parsed.readable() };
-        let key = self.kms.unwrap(parsed.wrapped(), wrapped_for).await?;
-        parsed.open(&context, &key)
     }
 }

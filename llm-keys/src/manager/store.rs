@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
+use super::change_state::ATTEMPTS;
 use super::envelope_manager::Core;
 use super::options::{ExpectVersion, StoreOptions};
 use crate::context::EncryptionContext;
-use crate::envelope::{self, Content, Envelope, SealRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Action;
-use crate::kms::KmsContext;
 use crate::model::{
     Caller, Hint, KeyId, KeyRow, KeyState, Labels, Settings, Version, VersionRow, VersionState,
 };
@@ -18,9 +15,6 @@ use crate::secret::ApiKey;
 use crate::store::{Change, Expect};
 
 const OP: &str = "manager.store";
-
-/// How often a store is tried anew when others write the same key at the same time.
-const ATTEMPTS: usize = 16;
 
 impl Core {
     /// Stores `key` as the new current version of `id`.
@@ -94,7 +88,8 @@ impl Core {
                 .ok_or_else(|| Error::invalid(OP, "the key has used up all version numbers"))?,
             None => Version::FIRST,
         };
-        let (envelope, rewrap) = self.seal(id, row.record, version, key).await?;
+        let context = EncryptionContext::of_key(id, row.record, version);
+        let (envelope, rewrap) = self.seal(&context, key.as_bytes()).await?;
 
         let now = self.clock.now();
         row.generation += 1;
@@ -131,29 +126,6 @@ impl Core {
             ..Change::default()
         };
         Ok((row, change))
-    }
-
-    /// The envelope, and whether a KMS was out of reach, so that its copy is missing.
-    async fn seal(
-        &self,
-        id: &KeyId,
-        record: Uuid,
-        version: Version,
-        key: &ApiKey,
-    ) -> Result<(Envelope, bool)> {
-        let context = EncryptionContext::of_key(id, record, version);
-        let readable = self.readable;
-        let wrap_for = KmsContext { context: &context, readable };
-        let generated = self.kms.generate(wrap_for, &*self.random).await?;
-        let request = SealRequest {
-            content: Content::Raw,
-            context: &context,
-            readable,
-            key: &generated.key,
-            wrapped: &generated.wrapped,
-        };
-        let envelope = key.expose(|key| envelope::seal(key, &request, &*self.random))?;
-        Ok((envelope, generated.incomplete))
     }
 
     fn new_row(&self, id: &KeyId) -> Result<KeyRow> {

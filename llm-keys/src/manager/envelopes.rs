@@ -1,0 +1,48 @@
+//! Sealing and opening for the manager: envelope and KMS together, for keys and system records.
+
+use super::envelope_manager::Core;
+use crate::context::EncryptionContext;
+use crate::envelope::{self, Content, Envelope, SealRequest};
+use crate::error::{Error, Result};
+use crate::kms::KmsContext;
+use crate::secret::SecretBytes;
+
+impl Core {
+    /// The envelope of `plaintext`, and whether a KMS was out of reach, so that its copy is missing.
+    pub(super) async fn seal(
+        &self,
+        context: &EncryptionContext,
+        plaintext: &SecretBytes,
+    ) -> Result<(Envelope, bool)> {
+        let readable = self.readable;
+        let generated = self.kms.generate(KmsContext { context, readable }, &*self.random).await?;
+        let request = SealRequest {
+            content: Content::Raw,
+            context,
+            readable,
+            key: &generated.key,
+            wrapped: &generated.wrapped,
+        };
+        let envelope =
+            plaintext.expose(|plaintext| envelope::seal(plaintext, &request, &*self.random))?;
+        Ok((envelope, generated.incomplete))
+    }
+
+    /// The plaintext of `envelope`. Structure and context are checked before the KMS is asked:
+    /// bytes that are wrong cost no call.
+    pub(super) async fn unseal(
+        &self,
+        context: &EncryptionContext,
+        envelope: &Envelope,
+    ) -> Result<SecretBytes> {
+        let parsed = envelope.parse()?;
+        parsed.check_context(context)?;
+        if parsed.content() != Content::Raw {
+            let detail = "this credential has several fields, and no single key";
+            return Err(Error::invalid("manager.get", detail));
+        }
+        let wrapped_for = KmsContext { context, readable: parsed.readable() };
+        let key = self.kms.unwrap(parsed.wrapped(), wrapped_for).await?;
+        parsed.open(context, &key)
+    }
+}
