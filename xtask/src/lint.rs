@@ -27,10 +27,10 @@ pub(crate) fn run_all(args: &Args) -> Result {
     run(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?)?;
     dependencies::check(args.offline, args.require_advisories)?;
     let strict = ["--", "-D", "warnings"];
-    let clippy = ["clippy", "--workspace", "--all-targets", workspace::FEATURES];
+    let clippy = ["clippy", "--workspace", "--all-targets", "--all-features"];
     run(cargo(clippy)?.args(strict))?;
     run(cargo(["clippy", "--package", "llm-keys", "--no-default-features"])?.args(strict))?;
-    let doc = ["doc", "--no-deps", "--workspace", workspace::FEATURES];
+    let doc = ["doc", "--no-deps", "--workspace", "--all-features"];
     run(cargo(doc)?.env("RUSTDOCFLAGS", "-D warnings"))?;
     generate::check()
 }

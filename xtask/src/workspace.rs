@@ -55,7 +55,3 @@ pub(crate) fn read(path: &Path) -> Result<String> {
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot read {}: {error}", path.display()))
 }
-
-/// The features that every check builds. The KMS backends behind a network are not finished: they are
-/// built and tested by `cargo xtask test --kms` alone.
-pub(crate) const FEATURES: &str = "--features=llm-keys/testing,llm-keys/kms-remote";
