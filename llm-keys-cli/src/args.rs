@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::key::{KeyArgs, OwnerArgs};
-pub(crate) use self::kms::{BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs};
+pub(crate) use self::kms::{
+    AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs,
+};
 pub(crate) use self::secret::KeySourceArgs;
 
 mod key;

@@ -15,6 +15,7 @@ mod demo;
 mod doctor;
 mod get;
 mod init;
+mod kms_allow;
 mod kms_check;
 mod kms_local;
 mod kms_policy;
@@ -59,6 +60,8 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
 async fn kms(command: KmsCommand, connect: &Connect<'_>) -> Result<()> {
     match command {
         KmsCommand::Check => kms_check::run(connect).await,
+        KmsCommand::Allow(args) => kms_allow::allow(&args, connect).await,
+        KmsCommand::Allowed => kms_allow::allowed(connect).await,
         KmsCommand::Policy(args) => kms_policy::run(&args, connect),
         KmsCommand::Local(LocalCommand::Backup(args)) => kms_local::backup(&args, connect),
         KmsCommand::Local(LocalCommand::Restore(args)) => kms_local::restore(&args, connect),

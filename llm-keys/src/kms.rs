@@ -18,6 +18,7 @@ pub use self::from_uri::{FromUri, from_uri};
 #[cfg(feature = "kms-remote")]
 pub use self::guarded::{GuardOptions, Guarded};
 pub use self::pins::Pins;
+pub(crate) use self::set::Attempts;
 pub use self::set::{Generated, KmsSet};
 pub use self::uri::KeyUri;
 
@@ -171,6 +172,28 @@ pub trait KmsProvider: fmt::Debug + Send + Sync {
 
     /// Whether the KMS answers, permits and works: one wrap and one unwrap.
     async fn check(&self) -> Result<KmsHealth>;
+
+    /// The full name of the alias that [`uri`](Self::uri) was found by, if it was found by one: an
+    /// alias may mean another key tomorrow, so the manager keeps a record of those that it meant.
+    fn alias(&self) -> Option<&str> {
+        None
+    }
+
+    /// A provider with the same service and credentials that reads with `key`, and only with that;
+    /// `None` if this backend has no such thing, or `key` is of another kind of KMS. No I/O.
+    ///
+    /// # Errors
+    /// What the backend says of a key that is its own kind and that it cannot use.
+    fn for_key(&self, _key: &KeyUri) -> Result<Option<Arc<dyn KmsProvider>>> {
+        Ok(None)
+    }
+
+    /// Whether `key` belongs to whom [`uri`](Self::uri) belongs to: the same account and region.
+    /// Weaker than [`accepts`](Self::accepts): for opening the record of what an alias has meant
+    /// after the alias has moved, and for nothing else.
+    fn is_sibling(&self, _key: &KeyUri) -> bool {
+        false
+    }
 }
 
 /// A shared provider is a provider.
@@ -207,5 +230,17 @@ impl<P: KmsProvider + ?Sized> KmsProvider for Arc<P> {
 
     async fn check(&self) -> Result<KmsHealth> {
         (**self).check().await
+    }
+
+    fn alias(&self) -> Option<&str> {
+        (**self).alias()
+    }
+
+    fn for_key(&self, key: &KeyUri) -> Result<Option<Arc<dyn KmsProvider>>> {
+        (**self).for_key(key)
+    }
+
+    fn is_sibling(&self, key: &KeyUri) -> bool {
+        (**self).is_sibling(key)
     }
 }

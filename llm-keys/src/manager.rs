@@ -28,6 +28,7 @@ pub use self::options::{
 };
 pub use self::sentinel::Sentinel;
 
+mod allow;
 mod builder;
 mod change_state;
 mod commit;
@@ -40,6 +41,7 @@ mod get;
 mod list;
 mod load;
 mod options;
+mod pins;
 mod record;
 mod sentinel;
 mod store;

@@ -15,6 +15,17 @@ pub(crate) enum KmsCommand {
     ///
     /// Nothing is asked of the KMS.
     Policy(PolicyArgs),
+    /// Read with KMS keys that the settings do not name.
+    ///
+    /// For what was sealed before an alias was pointed elsewhere by a program that did not remember
+    /// it, or under a key in another account or region. What an alias of the settings means is
+    /// remembered without this. Each URI is taken as `--kms` takes it; it must be reached by a KMS
+    /// key of the settings, with the same credentials. The list is sealed in the database, for all
+    /// programs that use it.
+    Allow(AllowArgs),
+    /// List the KMS keys that are read with beside those of the settings: what aliases have meant,
+    /// and what was allowed.
+    Allowed,
     /// Look after the master key of this machine.
     #[command(subcommand)]
     Local(LocalCommand),
@@ -25,6 +36,13 @@ pub(crate) struct PolicyArgs {
     /// Only for the keys of this tenant, where the KMS can tell.
     #[arg(long, value_name = "TENANT", default_value = "default", hide_default_value = true)]
     pub(crate) tenant: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AllowArgs {
+    /// The KMS keys, such as `aws-kms:arn:aws:kms:…:key/…`.
+    #[arg(value_name = "URI", required = true)]
+    pub(crate) keys: Vec<String>,
 }
 
 #[derive(Subcommand, Debug)]

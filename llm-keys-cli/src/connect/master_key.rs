@@ -35,7 +35,7 @@ pub(crate) struct Made {
 }
 
 impl MasterKeyPlace {
-    fn of(text: &str, settings: &Settings) -> Self {
+    pub(crate) fn of(text: &str, settings: &Settings) -> Self {
         match text.split_once(':') {
             None if text == "local" => Self::File(settings.home.master_key()),
             // What a relative path means would depend on the working directory: the engine says no.

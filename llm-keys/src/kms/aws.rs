@@ -10,6 +10,7 @@
 //! it does not wipe them.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,8 +48,9 @@ mod name;
 ///
 /// An alias or a bare key id is looked up once, when it is opened (`kms:DescribeKey`); envelopes
 /// name the key itself, as `aws-kms:` and its ARN. When an alias is pointed elsewhere, a program
-/// that runs goes on with the key it has until it is started again, and needs
-/// [`with_allowed`](Self::with_allowed) to read what was written under the earlier one.
+/// that runs goes on with the key it has until it is started again. What was written under the
+/// earlier one is read by a manager, which keeps a record of what its aliases have meant; used by
+/// itself, this needs [`with_allowed`](Self::with_allowed).
 #[derive(Clone)]
 pub struct AwsKms {
     config: SdkConfig,
@@ -112,27 +114,19 @@ impl AwsKms {
                 Error::invalid("kms.uri", "an allowed AWS key is `aws-kms:` and its key ARN")
             })?;
             if self.key(&uri).is_none() {
-                let client = match self.keys().find(|key| key.arn.region() == arn.region()) {
-                    Some(key) => key.client.clone(),
-                    None => client(&self.config, arn.region()),
-                };
+                let client = self.client_of(arn.region());
                 self.allowed.push(Key::new(arn, client)?);
             }
         }
         Ok(self)
     }
 
-    /// The ARN of the alias that the key was found by: what to remember in
-    /// [`Pins`](super::Pins).
-    pub fn alias(&self) -> Option<&str> {
-        self.alias.as_deref()
-    }
-
-    /// Whether `uri` names an AWS key in the account and region of the current one. Weaker than
-    /// [`accepts`](KmsProvider::accepts): for opening the record of pins itself after the alias
-    /// has moved, and for nothing else.
-    pub fn is_sibling(&self, uri: &KeyUri) -> bool {
-        KeyArn::of_uri(uri).is_some_and(|arn| arn.is_sibling(&self.current.arn))
+    /// The client of a region: one that is there, or another with the same credentials.
+    fn client_of(&self, region: &str) -> Client {
+        match self.keys().find(|key| key.arn.region() == region) {
+            Some(key) => key.client.clone(),
+            None => client(&self.config, region),
+        }
     }
 
     fn keys(&self) -> impl Iterator<Item = &Key> {
@@ -201,6 +195,24 @@ impl KmsProvider for AwsKms {
         let (_, blob) = self.current.generate(context).await?;
         self.current.decrypt(&blob, context).await?;
         Ok(KmsHealth::new(self.current.uri.clone(), clock.monotonic()))
+    }
+
+    /// The ARN of the alias.
+    fn alias(&self) -> Option<&str> {
+        self.alias.as_deref()
+    }
+
+    /// In the region of that key.
+    fn for_key(&self, key: &KeyUri) -> Result<Option<Arc<dyn KmsProvider>>> {
+        let Some(arn) = KeyArn::of_uri(key) else { return Ok(None) };
+        let client = self.client_of(arn.region());
+        let (config, current) = (self.config.clone(), Key::new(arn, client)?);
+        Ok(Some(Arc::new(Self { config, current, allowed: Vec::new(), alias: None })))
+    }
+
+    /// Whether `key` names a key in the partition, region and account of this one.
+    fn is_sibling(&self, key: &KeyUri) -> bool {
+        KeyArn::of_uri(key).is_some_and(|arn| arn.is_sibling(&self.current.arn))
     }
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "kms-remote")]
+use futures_util::future::try_join_all;
+
 use super::local::{LocalKms, open_passphrase};
 use super::{KmsProvider, KmsSet};
 use crate::error::{Error, ErrorKind, Result};
@@ -78,9 +81,13 @@ impl fmt::Debug for FromUri<'_> {
 /// settings of other backends may hold a secret. Else what the backend says.
 pub async fn from_uri(text: &str, options: &FromUri<'_>) -> Result<Arc<dyn KmsProvider>> {
     #[cfg(feature = "kms-remote")]
-    if let Some(provider) = remote::open(text, options.guard).await? {
-        return Ok(provider);
+    if let Some(scheme) = remote::scheme_of(text) {
+        return remote::open(scheme, text, options.guard).await;
     }
+    open_local(text, options).await
+}
+
+async fn open_local(text: &str, options: &FromUri<'_>) -> Result<Arc<dyn KmsProvider>> {
     let (scheme, rest) = match text.split_once(':') {
         Some((scheme, rest)) => (scheme, Some(rest)),
         None => (text, None),
@@ -100,19 +107,17 @@ pub async fn from_uri(text: &str, options: &FromUri<'_>) -> Result<Arc<dyn KmsPr
             blocking(move || Ok(LocalKms::new(open_passphrase(path, &passphrase)?, Vec::new())))
                 .await
         }
-        (scheme, _) => Err(match LATER.iter().find(|later| **later == scheme) {
-            Some(later) => {
-                Error::invalid(OP, format!("this build of llm-keys has no KMS `{later}`"))
-            }
-            None => Error::invalid(OP, "the KMS URI names no KMS that llm-keys knows"),
-        }
-        .with_hint(KNOWN)),
+        (scheme, _) => Err(unknown(scheme)),
     }
 }
 
 impl KmsSet {
     /// Writes under all keys of `write`, and reads with those and then with `read`: each as
     /// [`from_uri`] takes it.
+    ///
+    /// A KMS behind a network that is out now, or gives no answer within the deadline, is no error:
+    /// it is opened when it is used, as soon as it is back. Until then what needs it fails with
+    /// what it says, and what needs only the others goes on.
     ///
     /// # Errors
     /// As [`from_uri`] and [`KmsSet::new`].
@@ -121,15 +126,48 @@ impl KmsSet {
         read: &[T],
         options: &FromUri<'_>,
     ) -> Result<Self> {
-        let mut lists = [Vec::new(), Vec::new()];
-        for (list, texts) in lists.iter_mut().zip([write, read]) {
-            for text in texts {
-                list.push(from_uri(text.as_ref(), options).await?);
+        let texts: Vec<&str> = write.iter().chain(read).map(AsRef::as_ref).collect();
+        let mut opened: Vec<_> = texts.iter().map(|_| None).collect();
+        // Those of this machine first, one after the other: they may ask for passphrases.
+        for (text, place) in texts.iter().zip(&mut opened).filter(|(text, _)| !is_remote(text)) {
+            *place = Some(open_local(text, options).await?);
+        }
+        // The others all at once: one that hangs must not hold up the rest.
+        #[cfg(feature = "kms-remote")]
+        {
+            let remote = texts.iter().enumerate();
+            let remote = remote.filter_map(|(at, text)| Some((at, remote::scheme_of(text)?, text)));
+            let opening = remote.map(|(at, scheme, text)| async move {
+                Ok((at, remote::open_or_stand_in(scheme, text, options.guard).await?))
+            });
+            for (at, provider) in try_join_all(opening).await? {
+                opened[at] = Some(provider);
             }
         }
-        let [write, read] = lists;
-        Self::new(write, read)
+        let mut opened = opened.into_iter().flatten();
+        let write = opened.by_ref().take(write.len()).collect();
+        Self::new(write, opened.collect())
     }
+}
+
+/// Whether `text` names a KMS behind a network that this build has.
+fn is_remote(text: &str) -> bool {
+    #[cfg(feature = "kms-remote")]
+    return remote::scheme_of(text).is_some();
+    #[cfg(not(feature = "kms-remote"))]
+    {
+        let _ = text;
+        false
+    }
+}
+
+/// That there is no such KMS. Only a scheme that we know is repeated.
+fn unknown(scheme: &str) -> Error {
+    match LATER.iter().find(|later| **later == scheme) {
+        Some(later) => Error::invalid(OP, format!("this build of llm-keys has no KMS `{later}`")),
+        None => Error::invalid(OP, "the KMS URI names no KMS that llm-keys knows"),
+    }
+    .with_hint(format!("use one of {}", FORMS.join(", ")))
 }
 
 fn absolute(path: &str, example: &'static str) -> Result<PathBuf> {
@@ -169,10 +207,29 @@ const LATER: &[&str] = &[
     #[cfg(not(feature = "kms-pkcs11"))]
     "pkcs11",
 ];
-const KNOWN: &str = "use `local`, `local:/path/to/master.key` or `local-passphrase:/path/to/file`";
+/// How the KMS keys of this build are written.
+const FORMS: &[&str] = &[
+    "`local`",
+    "`local:/path/to/master.key`",
+    "`local-passphrase:/path/to/file`",
+    #[cfg(feature = "kms-aws")]
+    "`aws-kms:ARN`",
+    #[cfg(feature = "kms-aws")]
+    "`alias/NAME`",
+    #[cfg(feature = "kms-vault")]
+    "`vault://HOST:PORT/MOUNT/KEY`",
+    #[cfg(feature = "kms-gcp")]
+    "`gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K`",
+    #[cfg(feature = "kms-azure")]
+    "`azure-kv://HOST/keys/NAME`",
+    #[cfg(feature = "kms-pkcs11")]
+    "`pkcs11:token=LABEL;object=LABEL?module-path=/path&pin-source=/path`",
+];
 
 #[cfg(feature = "kms-remote")]
 mod remote;
+#[cfg(feature = "kms-remote")]
+mod standin;
 
 #[cfg(test)]
 mod tests;

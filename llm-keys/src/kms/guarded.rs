@@ -2,6 +2,7 @@
 //! calls at once, and a memory for denials.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -243,6 +244,21 @@ impl<P: KmsProvider> KmsProvider for Guarded<P> {
             self.denials.invalidate_all();
         }
         checked
+    }
+
+    fn alias(&self) -> Option<&str> {
+        self.inner.alias()
+    }
+
+    /// Under a guard of its own, with the same options: that another key is out of reach says
+    /// nothing about this one.
+    fn for_key(&self, key: &KeyUri) -> Result<Option<Arc<dyn KmsProvider>>> {
+        let other = self.inner.for_key(key)?;
+        Ok(other.map(|other| Arc::new(Guarded::new(other, self.options)) as _))
+    }
+
+    fn is_sibling(&self, key: &KeyUri) -> bool {
+        self.inner.is_sibling(key)
     }
 }
 

@@ -52,6 +52,21 @@ impl Pins {
         keys
     }
 
+    /// The aliases, each with all keys that it has meant.
+    pub fn aliases(&self) -> impl Iterator<Item = (&str, &[KeyUri])> {
+        self.aliases.iter().map(|(alias, keys)| (alias.as_str(), keys.as_slice()))
+    }
+
+    /// Whether `alias` has meant `key`.
+    pub fn has_meant(&self, alias: &str, key: &KeyUri) -> bool {
+        self.aliases.get(alias).is_some_and(|keys| keys.contains(key))
+    }
+
+    /// All keys, of aliases and allowed by hand; one may come more than once.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyUri> {
+        self.aliases.values().flatten().chain(&self.allowed)
+    }
+
     /// The keys allowed by hand.
     pub fn allowed(&self) -> &[KeyUri] {
         &self.allowed

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::{KmsContext, KmsProvider, WrappedKey};
+use super::{KeyUri, KmsContext, KmsProvider, WrappedKey};
 use crate::error::{Error, ErrorKind, KmsFault, Result};
 use crate::random::Random;
 use crate::secret::DataKey;
@@ -47,15 +47,13 @@ impl KmsSet {
     /// # Errors
     /// `InvalidInput` if `write` is empty, too long, or names a key twice.
     pub fn new(write: Vec<Arc<dyn KmsProvider>>, read: Vec<Arc<dyn KmsProvider>>) -> Result<Self> {
-        const OP: &str = "kms.set";
         if write.is_empty() || write.len() > Self::MAX_WRITE {
             return Err(Error::invalid(OP, "between 1 and 8 KMS keys can be written under"));
         }
-        for (at, provider) in write.iter().enumerate() {
-            if write[..at].iter().any(|other| other.uri() == provider.uri()) {
-                let uri = provider.uri();
-                return Err(Error::invalid(OP, format!("the KMS key {uri} is named twice")));
-            }
+        // Which keys those are that could not be opened yet is seen when one is written under.
+        let uris = write.iter().map(|provider| provider.uri()).filter(|uri| !uri.is_unopened());
+        if let Some(uri) = twice(uris) {
+            return Err(named_twice(uri));
         }
         let quorum = write.len();
         Ok(Self { write, read, quorum })
@@ -70,7 +68,7 @@ impl KmsSet {
         if copies == 0 || copies > self.write.len() {
             let keys = self.write.len();
             let detail = format!("a quorum of {copies} cannot be had with {keys} KMS keys");
-            return Err(Error::invalid("kms.set", detail).with_hint("1 to the number of KMS keys"));
+            return Err(Error::invalid(OP, detail).with_hint("1 to the number of KMS keys"));
         }
         self.quorum = copies;
         Ok(self)
@@ -91,6 +89,7 @@ impl KmsSet {
     /// # Errors
     /// What a KMS said, if fewer than the quorum could wrap it, or one refused for a reason that
     /// does not pass by itself: a write that a KMS denies is a mistake to mend, not an outage.
+    /// `InvalidInput` if two of the write list turn out to be one key.
     pub async fn generate(
         &self,
         context: KmsContext<'_>,
@@ -118,44 +117,120 @@ impl KmsSet {
         if wrapped.len() < self.quorum || failures.iter().any(|error| !error.is_retryable()) {
             return Err(worst(failures));
         }
+        if let Some(uri) = twice(wrapped.iter().map(|copy| &copy.uri)) {
+            return Err(named_twice(uri));
+        }
         Ok(Generated { key, wrapped, incomplete })
     }
 
     /// The data key of an envelope, by the first copy that a configured provider opens. Copies of
-    /// keys that nobody configured cause no call.
+    /// keys that nobody configured cause no call. A KMS that could not be opened yet is asked last.
     ///
     /// # Errors
     /// `Kms(WrongKey)` if no provider accepts any copy. Otherwise what a KMS said: that it was out
     /// of reach, if one was, since it might have opened its copy.
     pub async fn unwrap(&self, copies: &[WrappedKey], context: KmsContext<'_>) -> Result<DataKey> {
-        let mut failures = Vec::new();
-        for provider in self.readers() {
-            for copy in copies.iter().filter(|copy| provider.accepts(copy)) {
-                match provider.unwrap_key(copy, context).await {
-                    Ok(key) => return Ok(key),
-                    Err(error) => failures.push(error),
-                }
-                if failures.len() >= Self::MAX_WRITE {
-                    return Err(worst(failures));
-                }
-            }
+        let mut attempts = Attempts::new(copies, context);
+        match attempts.with_set(self).await {
+            Some(key) => Ok(key),
+            None => Err(attempts.into_error(self)),
         }
-        if failures.is_empty() {
-            return Err(self.nobody_accepts(copies));
-        }
-        Err(worst(failures))
+    }
+
+    /// Whether a provider of the set is known to be one to ask for `copy`: one that could not be
+    /// opened yet is not.
+    pub(crate) fn accepts(&self, copy: &WrappedKey) -> bool {
+        self.readers().any(|provider| !provider.uri().is_unopened() && provider.accepts(copy))
+    }
+
+    /// The keys of the write list that were found by an alias, with the alias.
+    pub(crate) fn written_aliases(&self) -> impl Iterator<Item = (&str, &KeyUri)> {
+        self.write.iter().filter_map(|provider| Some((provider.alias()?, provider.uri())))
     }
 
     fn nobody_accepts(&self, copies: &[WrappedKey]) -> Error {
         let list = |uris: Vec<&str>| uris.join(", ");
         let sealed = list(copies.iter().map(|copy| copy.uri.as_str()).collect());
         let configured = list(self.readers().map(|provider| provider.uri().as_str()).collect());
-        Error::new(
+        let error = Error::new(
             ErrorKind::Kms(KmsFault::WrongKey),
             "kms.unwrap",
             format!("it is sealed under {sealed}, but the configured key is {configured}"),
-        )
-        .with_hint("configure the KMS key it was sealed under, or restore that master key")
+        );
+        let could = |copy: &&WrappedKey| {
+            self.readers().any(|reader| matches!(reader.for_key(&copy.uri), Ok(Some(_))))
+        };
+        match copies.iter().find(could) {
+            Some(WrappedKey { uri, .. }) => error
+                .with_hint(format!("if that key is yours, allow it: `llm-keys kms allow {uri}`")),
+            None => error
+                .with_hint("configure the KMS key it was sealed under, or restore that master key"),
+        }
+    }
+}
+
+/// The attempts to open one of several copies: at most [`KmsSet::MAX_WRITE`], whoever makes them.
+#[derive(Debug)]
+pub(crate) struct Attempts<'a> {
+    copies: &'a [WrappedKey],
+    context: KmsContext<'a>,
+    failures: Vec<Error>,
+}
+
+impl<'a> Attempts<'a> {
+    /// None yet.
+    pub(crate) fn new(copies: &'a [WrappedKey], context: KmsContext<'a>) -> Self {
+        Self { copies, context, failures: Vec::new() }
+    }
+
+    /// Tries all readers of `set`.
+    pub(crate) async fn with_set(&mut self, set: &KmsSet) -> Option<DataKey> {
+        let (unopened, opened): (Vec<_>, Vec<_>) =
+            set.readers().partition(|provider| provider.uri().is_unopened());
+        match self.with(opened).await {
+            Some(key) => Some(key),
+            None => self.with(unopened).await,
+        }
+    }
+
+    /// Tries `providers` in their order.
+    pub(crate) async fn with(
+        &mut self,
+        providers: impl IntoIterator<Item = &Arc<dyn KmsProvider>>,
+    ) -> Option<DataKey> {
+        for provider in providers {
+            for copy in self.copies.iter().filter(|copy| provider.accepts(copy)) {
+                if self.failures.len() >= KmsSet::MAX_WRITE {
+                    return None;
+                }
+                let error = match provider.unwrap_key(copy, self.context).await {
+                    Ok(key) => return Some(key),
+                    Err(error) => error,
+                };
+                // It was opened by this attempt, and has nothing to do with the copy.
+                if provider.accepts(copy) {
+                    self.failures.push(error);
+                }
+                // It is still out, whatever the copy.
+                if provider.uri().is_unopened() {
+                    break;
+                }
+            }
+        }
+        None
+    }
+
+    /// Counts a failure that is not of a KMS.
+    pub(crate) fn failed(&mut self, error: Error) {
+        self.failures.push(error);
+    }
+
+    /// Why none succeeded.
+    pub(crate) fn into_error(self, set: &KmsSet) -> Error {
+        if self.failures.is_empty() {
+            return set.nobody_accepts(self.copies);
+        }
+        worst(self.failures)
     }
 }
 
@@ -164,6 +239,23 @@ impl KmsSet {
 fn worst(failures: Vec<Error>) -> Error {
     let passing = failures.iter().find(|error| error.is_retryable()).cloned();
     passing.or_else(|| failures.into_iter().next()).unwrap_or_else(|| {
-        Error::new(ErrorKind::Internal, "kms.set", "there is no KMS key to write under")
+        Error::new(ErrorKind::Internal, OP, "there is no KMS key to write under")
     })
 }
+
+fn twice<'u>(uris: impl Iterator<Item = &'u KeyUri>) -> Option<&'u KeyUri> {
+    let mut seen = Vec::new();
+    for uri in uris {
+        if seen.contains(&uri) {
+            return Some(uri);
+        }
+        seen.push(uri);
+    }
+    None
+}
+
+fn named_twice(uri: &KeyUri) -> Error {
+    Error::invalid(OP, format!("the KMS key {uri} is named twice"))
+}
+
+const OP: &str = "kms.set";

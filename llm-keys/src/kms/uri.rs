@@ -45,6 +45,17 @@ impl KeyUri {
         Ok(Self(Arc::from(text)))
     }
 
+    /// What stands for the key of a KMS that could not be opened yet; no backend names a key so.
+    #[cfg(feature = "kms-remote")]
+    pub(crate) fn unopened(scheme: &str) -> Result<Self> {
+        Self::new(format!("{scheme}:{UNOPENED}"))
+    }
+
+    /// Whether it is [`unopened`](Self::unopened).
+    pub(crate) fn is_unopened(&self) -> bool {
+        self.0.split_once(':').is_some_and(|(_, rest)| rest == UNOPENED)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -55,6 +66,8 @@ impl KeyUri {
         self.0.split(':').next().unwrap_or_default()
     }
 }
+
+const UNOPENED: &str = "(not-open-yet)";
 
 impl FromStr for KeyUri {
     type Err = Error;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
+use super::pins::Pinned;
 use super::uses::Uses;
 use crate::cache::SecretCache;
 use crate::clock::{Clock, SystemClock};
@@ -231,6 +232,7 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
         }
         let core = Arc::new(Core {
             kms: self.kms,
+            pinned: Pinned::default(),
             store: self.store,
             sink: self.sink,
             clock: self.clock,

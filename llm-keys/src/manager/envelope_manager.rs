@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::SecureKeyManager;
 use super::builder::{Builder, CacheOptions};
 use super::options::{ChangeOptions, Evict, OpenOptions, Opened, StoreOptions};
+use super::pins::Pinned;
 use super::uses::Uses;
 use crate::cache::{CacheStatistics, SecretCache};
 use crate::clock::Clock;
@@ -32,6 +34,7 @@ pub struct EnvelopeKeyManager {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) kms: KmsSet,
+    pub(super) pinned: Pinned,
     pub(super) store: Arc<dyn KeyStore>,
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) clock: Arc<dyn Clock>,
@@ -68,6 +71,13 @@ impl Core {
     /// The caller of a call: its own, or the manager's.
     pub(super) fn caller(&self, own: Option<&Caller>) -> Arc<Caller> {
         own.map_or_else(|| Arc::clone(&self.caller), |own| Arc::new(own.clone()))
+    }
+
+    /// The id of a row that is new.
+    pub(super) fn new_record(&self) -> Result<Uuid> {
+        let mut record = [0; 16];
+        self.random.fill(&mut record)?;
+        Ok(uuid::Builder::from_random_bytes(record).into_uuid())
     }
 }
 

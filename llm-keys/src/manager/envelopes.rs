@@ -4,7 +4,7 @@ use super::envelope_manager::Core;
 use crate::context::EncryptionContext;
 use crate::envelope::{self, Content, Envelope, SealRequest};
 use crate::error::{Error, Result};
-use crate::kms::KmsContext;
+use crate::kms::{Generated, KmsContext};
 use crate::secret::SecretBytes;
 
 impl Core {
@@ -14,18 +14,28 @@ impl Core {
         context: &EncryptionContext,
         plaintext: &SecretBytes,
     ) -> Result<(Envelope, bool)> {
-        let readable = self.readable;
-        let generated = self.kms.generate(KmsContext { context, readable }, &*self.random).await?;
+        let kms_context = KmsContext { context, readable: self.readable };
+        let generated = self.kms.generate(kms_context, &*self.random).await?;
+        self.record_aliases().await?;
+        let envelope = self.seal_with(&generated, context, plaintext)?;
+        Ok((envelope, generated.incomplete))
+    }
+
+    /// The envelope of `plaintext` with a data key that is there already.
+    pub(super) fn seal_with(
+        &self,
+        generated: &Generated,
+        context: &EncryptionContext,
+        plaintext: &SecretBytes,
+    ) -> Result<Envelope> {
         let request = SealRequest {
             content: Content::Raw,
             context,
-            readable,
+            readable: self.readable,
             key: &generated.key,
             wrapped: &generated.wrapped,
         };
-        let envelope =
-            plaintext.expose(|plaintext| envelope::seal(plaintext, &request, &*self.random))?;
-        Ok((envelope, generated.incomplete))
+        plaintext.expose(|plaintext| envelope::seal(plaintext, &request, &*self.random))
     }
 
     /// The plaintext of `envelope`. Structure and context are checked before the KMS is asked:
@@ -42,7 +52,7 @@ impl Core {
             return Err(Error::invalid("manager.get", detail));
         }
         let wrapped_for = KmsContext { context, readable: parsed.readable() };
-        let key = self.kms.unwrap(parsed.wrapped(), wrapped_for).await?;
+        let key = self.unwrap(parsed.wrapped(), wrapped_for).await?;
         parsed.open(context, &key)
     }
 }

@@ -65,9 +65,7 @@ impl Core {
     }
 
     async fn seal_sentinel(&self, tenant: Tenant, name: SystemName) -> Result<SystemRow> {
-        let mut record = [0; 16];
-        self.random.fill(&mut record)?;
-        let record = uuid::Builder::from_random_bytes(record).into_uuid();
+        let record = self.new_record()?;
         let version = Version::FIRST;
         let context = EncryptionContext::of_system(&tenant, &name, record, version);
         let content = SecretBytes::copy_from(CONTENT);

@@ -129,12 +129,10 @@ impl Core {
     }
 
     fn new_row(&self, id: &KeyId) -> Result<KeyRow> {
-        let mut record = [0; 16];
-        self.random.fill(&mut record)?;
         let now = self.clock.now();
         Ok(KeyRow {
             id: id.clone(),
-            record: uuid::Builder::from_random_bytes(record).into_uuid(),
+            record: self.new_record()?,
             state: KeyState::Active,
             current: None,
             latest: None,

@@ -1,6 +1,7 @@
 //! AWS KMS over a real wire: LocalStack for what it enforces, ministack for refusals by IAM, and
 //! scripted answers for what no server gives on demand.
 
+mod alias;
 mod conformance;
 mod denied;
 mod iam;
@@ -10,3 +11,4 @@ mod names;
 mod relay;
 mod scripted;
 mod server;
+mod stand_in;

@@ -98,7 +98,12 @@ async fn a_kms_of_later_is_told_from_one_nobody_knows() {
     }
     let error = from_uri("nonsense:x", &FromUri::new(&home)).await.unwrap_err();
     assert!(error.to_string().contains("no KMS that llm-keys knows"), "{error}");
-    assert!(error.hint().unwrap().contains("local-passphrase:"), "{error:?}");
+    let hint = error.hint().unwrap();
+    for scheme in ["local", "local-passphrase", "aws-kms", "azure-kv", "gcp-kms", "pkcs11", "vault"]
+    {
+        let known = hint.contains(&format!("`{scheme}:"));
+        assert_ne!(known, LATER.contains(&scheme), "{scheme}: {hint}");
+    }
 }
 
 #[tokio::test]

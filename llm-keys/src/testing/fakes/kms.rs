@@ -1,5 +1,6 @@
 //! A KMS that does what a test says.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use async_trait::async_trait;
@@ -93,5 +94,17 @@ impl<P: KmsProvider> KmsProvider for FakeKms<P> {
 
     async fn check(&self) -> Result<KmsHealth> {
         self.checks.run("kms.check", self.inner.check()).await
+    }
+
+    fn alias(&self) -> Option<&str> {
+        self.inner.alias()
+    }
+
+    fn for_key(&self, key: &KeyUri) -> Result<Option<Arc<dyn KmsProvider>>> {
+        self.inner.for_key(key)
+    }
+
+    fn is_sibling(&self, key: &KeyUri) -> bool {
+        self.inner.is_sibling(key)
     }
 }

@@ -1,0 +1,201 @@
+//! Adding to the record of KMS keys: what an alias means now, and what somebody allows.
+
+use super::change_state::{ATTEMPTS, busy};
+use super::envelope_manager::{Core, EnvelopeKeyManager};
+use super::pins::{locked, place};
+use crate::context::EncryptionContext;
+use crate::envelope::Envelope;
+use crate::error::{Error, ErrorKind, KmsFault, Result};
+use crate::kms::{KeyUri, KmsContext, Pins};
+use crate::model::Version;
+use crate::secret::SecretBytes;
+use crate::store::{Change, Expect, SystemRow};
+
+const OP: &str = "manager.allow_kms_keys";
+
+impl EnvelopeKeyManager {
+    /// The KMS keys that are read with beside those in the settings: what aliases have meant, and
+    /// what [`allow_kms_keys`](Self::allow_kms_keys) added. Writes nothing.
+    ///
+    /// # Errors
+    /// `Kms(WrongKey)` if the record was sealed under KMS keys that have nothing to do with the
+    /// configured ones; else as for reading a key.
+    pub async fn allowed_kms_keys(&self) -> Result<Pins> {
+        let (tenant, name) = place()?;
+        match self.core.store.system_find(&tenant, &name).await? {
+            Some(row) => self.core.open_pins(&row).await,
+            None => Ok(Pins::default()),
+        }
+    }
+
+    /// Reads with `keys`, too, from now on, in every process on this storage: each through a
+    /// configured KMS key of the same service, with its credentials. What is allowed afterwards.
+    ///
+    /// # Errors
+    /// `InvalidInput` if no configured KMS key can be used to reach one of `keys`, or too many are
+    /// allowed; else as for reading and storing a key. Then none was allowed.
+    pub async fn allow_kms_keys(&self, keys: &[KeyUri]) -> Result<Pins> {
+        for uri in keys {
+            if self.core.provider_of(uri)?.is_none() {
+                return Err(self.core.out_of_reach(uri));
+            }
+        }
+        let _one = self.core.pinned.recording.lock().await;
+        self.core
+            .update_pins(|pins| {
+                for uri in keys {
+                    pins.allow(uri)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Core {
+    fn out_of_reach(&self, uri: &KeyUri) -> Error {
+        let detail = format!("none of the configured KMS keys can reach {uri}");
+        // One that could not be opened yet might.
+        if self.kms.readers().any(|reader| reader.uri().is_unopened()) {
+            return Error::new(ErrorKind::Kms(KmsFault::Unavailable), OP, detail)
+                .with_hint("try again when every KMS answers; `llm-keys kms check` says which");
+        }
+        Error::invalid(OP, detail).with_hint(
+            "to read with a key of another kind, name it: `--kms-read`, or `kms_read` of the \
+             settings",
+        )
+    }
+
+    /// Sees to it that the record lists what each alias of the write list means. To be called when
+    /// something was sealed, and before it is stored: what is stored under a key that nobody
+    /// recorded would be lost when the alias moves.
+    ///
+    /// Without an alias, and after the first time, this costs nothing; the first time it costs a
+    /// read, and the KMS is only asked if there is something to add.
+    pub(super) async fn record_aliases(&self) -> Result<()> {
+        if self.aliases_are_recorded() {
+            return Ok(());
+        }
+        let _one = self.pinned.recording.lock().await;
+        if self.aliases_are_recorded() {
+            return Ok(());
+        }
+        let (tenant, name) = place()?;
+        if let Some(row) = self.store.system_find(&tenant, &name).await? {
+            let parsed = row.envelope.parse()?;
+            let listed = |uri: &KeyUri| parsed.wrapped().iter().any(|copy| copy.uri == *uri);
+            let aliases: Vec<_> = self.written_aliases();
+            if aliases.iter().all(|(_, uri)| listed(uri)) {
+                self.note_recorded(aliases);
+                return Ok(());
+            }
+        }
+        self.update_pins(|_| Ok(())).await.map(drop).map_err(explained)
+    }
+
+    fn aliases_are_recorded(&self) -> bool {
+        let mut aliases = self.kms.written_aliases().peekable();
+        if aliases.peek().is_none() {
+            return true;
+        }
+        let recorded = locked(&self.pinned.recorded);
+        aliases.all(|(alias, uri)| recorded.iter().any(|(a, u)| a == alias && u == uri))
+    }
+
+    fn written_aliases(&self) -> Vec<(String, KeyUri)> {
+        let aliases = self.kms.written_aliases();
+        aliases.map(|(alias, uri)| (alias.to_owned(), uri.clone())).collect()
+    }
+
+    fn note_recorded(&self, aliases: Vec<(String, KeyUri)>) {
+        let mut recorded = locked(&self.pinned.recorded);
+        for pair in aliases {
+            if !recorded.contains(&pair) {
+                recorded.push(pair);
+            }
+        }
+    }
+
+    /// Opens the record, changes it by `edit`, adds what the aliases mean now, and seals it under
+    /// the current KMS keys; anew if others were faster.
+    async fn update_pins(&self, edit: impl Fn(&mut Pins) -> Result<()> + Sync) -> Result<Pins> {
+        for _ in 0..ATTEMPTS {
+            match self.update_pins_once(&edit).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                done => return done,
+            }
+        }
+        Err(busy())
+    }
+
+    async fn update_pins_once(
+        &self,
+        edit: &(impl Fn(&mut Pins) -> Result<()> + Sync),
+    ) -> Result<Pins> {
+        let (tenant, name) = place()?;
+        let found = self.store.system_find(&tenant, &name).await?;
+        let mut pins = match &found {
+            Some(row) => self.open_pins(row).await?,
+            None => Pins::default(),
+        };
+        edit(&mut pins)?;
+        let now = self.clock.now();
+        let (record, version, created_at) = match &found {
+            Some(row) => (row.record, next(row.version)?, row.created_at),
+            None => (self.new_record()?, Version::FIRST, now),
+        };
+        let context = EncryptionContext::of_system(&tenant, &name, record, version);
+        let kms_context = KmsContext { context: &context, readable: self.readable };
+        // The data key first: a KMS that was out may have been opened for it, and only now is known
+        // which keys this will be sealed under, and thus must be on the list.
+        let generated = self.kms.generate(kms_context, &*self.random).await?;
+        let aliases = self.written_aliases();
+        for (alias, uri) in &aliases {
+            pins.add(alias, uri)?;
+        }
+        let content = pins.serialize()?;
+        if content.len() > Envelope::MAX_PLAINTEXT {
+            return Err(Error::invalid(OP, "the record of allowed KMS keys is full"));
+        }
+        let envelope = self.seal_with(&generated, &context, &SecretBytes::new(content))?;
+        let expect = Expect::System {
+            tenant: tenant.clone(),
+            name: name.clone(),
+            version: found.as_ref().map(|row| row.version),
+        };
+        let row = SystemRow {
+            tenant,
+            name,
+            record,
+            version,
+            envelope,
+            created_at,
+            updated_at: now,
+            mac: None,
+        };
+        let change = Change { expect: vec![expect], system: vec![row], ..Change::default() };
+        self.store.commit(change).await?;
+        self.note_recorded(aliases);
+        tracing::info!(%version, "the record of allowed KMS keys was written");
+        Ok(pins)
+    }
+}
+
+fn next(version: Version) -> Result<Version> {
+    version.next().ok_or_else(|| Error::invalid(OP, "the record has used up all version numbers"))
+}
+
+/// Says how to go on when the record is sealed under a KMS key that cannot be used any more.
+fn explained(error: Error) -> Error {
+    let detail = "the record of what KMS aliases have meant does not open, so nothing can be added";
+    match error.kind() {
+        ErrorKind::Kms(KmsFault::WrongKey) => {
+            let detail = format!("{detail}: {}", error.detail());
+            Error::new(error.kind(), OP, detail).with_hint(
+                "once: `llm-keys --kms-read OLD kms allow OLD`, where OLD is the key it is sealed \
+                 under",
+            )
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,86 @@
+//! The record is damaged, forged, or gone.
+
+use std::sync::Arc;
+
+use llm_keys::error::{IntegrityFault, KmsFault};
+use llm_keys::kms::KmsSet;
+use llm_keys::store::{Change, Expect, KeyStore as _, MemoryStore};
+use llm_keys::{ErrorKind, Version};
+
+use super::super::server::{arn, fresh, localstack};
+use super::{Bed, guarded, kind, put, read};
+
+#[tokio::test]
+async fn a_record_that_somebody_changed_is_told_and_not_used() {
+    let (bed, _) = Bed::new().await;
+    put(&bed.process().await, "openai").await.unwrap();
+    bed.move_on().await;
+    let good = bed.record().await.unwrap();
+    let integrity = |error: ErrorKind| matches!(error, ErrorKind::Integrity(_));
+    // The last byte, and one of the context's hash.
+    for place in [good.envelope.as_bytes().len() - 1, 40] {
+        let mut bytes = good.envelope.as_bytes().to_vec();
+        bytes[place] ^= 1;
+        let envelope = llm_keys::envelope::Envelope::from_bytes(bytes);
+        bed.replace_record(llm_keys::store::SystemRow { envelope, ..good.clone() }).await;
+        let process = bed.process().await;
+        assert!(integrity(kind(read(&process, "openai").await)), "byte {place}");
+        assert!(integrity(kind(put(&process, "anthropic").await)), "byte {place}");
+    }
+    // One of another version.
+    let version = Version::new(7).unwrap();
+    bed.replace_record(llm_keys::store::SystemRow { version, ..good.clone() }).await;
+    let process = bed.process().await;
+    let context = ErrorKind::Integrity(IntegrityFault::Context);
+    assert_eq!(kind(read(&process, "openai").await), context);
+    bed.replace_record(good).await;
+    read(&bed.process().await, "openai").await.unwrap();
+}
+
+/// Somebody put the record of another storage in place, which is under a key in our account.
+#[tokio::test]
+async fn a_record_that_does_not_list_the_key_it_is_under_is_none_of_ours() {
+    let (bed, a) = Bed::new().await;
+    put(&bed.process().await, "openai").await.unwrap();
+    bed.move_on().await;
+    let (theirs, more) = (fresh().await, fresh().await);
+    let uri = llm_keys::kms::KmsProvider::uri(&more).clone();
+    let theirs = guarded(&arn(&theirs), &localstack()).await;
+    let elsewhere = Bed { alias: bed.alias.clone(), store: Arc::new(MemoryStore::new()) };
+    let theirs = elsewhere.process_with(KmsSet::single(theirs)).await;
+    theirs.allow_kms_keys(&[a, uri]).await.unwrap();
+    bed.replace_record(elsewhere.record().await.unwrap()).await;
+    let process = bed.process().await;
+    let wrong = ErrorKind::Kms(KmsFault::WrongKey);
+    assert_eq!(kind(read(&process, "openai").await), wrong);
+    assert_eq!(kind(put(&process, "openai").await), wrong);
+    assert_eq!(process.allowed_kms_keys().await.unwrap_err().kind(), wrong);
+}
+
+#[tokio::test]
+async fn without_a_record_the_old_key_is_a_wrong_one_that_can_be_allowed() {
+    let (bed, a) = Bed::new().await;
+    put(&bed.process().await, "openai").await.unwrap();
+    let row = bed.record().await.unwrap();
+    let b = bed.move_on().await;
+    // A storage from before there was a record.
+    let old = Bed { alias: bed.alias.clone(), store: Arc::new(MemoryStore::new()) };
+    let (key, version) = bed.store.key_find(&super::id("openai")).await.unwrap().unwrap();
+    let change = Change {
+        expect: vec![Expect::Absent(key.id.clone())],
+        keys: vec![key],
+        versions: version.into_iter().collect(),
+        ..Change::default()
+    };
+    old.store.commit(change).await.unwrap();
+    let process = old.process().await;
+    let error = read(&process, "openai").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::WrongKey));
+    assert!(error.hint().unwrap().contains(&format!("llm-keys kms allow {a}")), "{error:?}");
+    let pins = process.allow_kms_keys(std::slice::from_ref(&a)).await.unwrap();
+    assert_eq!((pins.allowed(), pins.of(&bed.alias_arn(&a))), (&[a.clone()][..], vec![b, a]));
+    // In this process and in others, at once.
+    read(&process, "openai").await.unwrap();
+    read(&old.process().await, "openai").await.unwrap();
+    assert_ne!(old.record().await.unwrap().record, row.record);
+}
