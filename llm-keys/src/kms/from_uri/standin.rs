@@ -1,14 +1,14 @@
 //! A KMS that was out when it was to be opened: it is opened when it is used.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, KmsFault, Result};
 use crate::kms::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
 use crate::random::Random;
 use crate::secret::DataKey;
@@ -25,8 +25,10 @@ pub(super) struct StandIn {
     placeholder: KeyUri,
     open: Box<Open>,
     opened: OnceLock<Arc<dyn KmsProvider>>,
-    /// Who opens it now, and how the last attempt failed.
-    attempt: Mutex<Option<(Instant, Error)>>,
+    /// Held by who opens it now; how the last attempt failed.
+    attempt: Mutex<Option<Error>>,
+    /// How many attempts failed: who sees that change while waiting has waited for a failure.
+    failures: AtomicU64,
 }
 
 impl StandIn {
@@ -37,6 +39,7 @@ impl StandIn {
             open,
             opened: OnceLock::new(),
             attempt: Mutex::new(None),
+            failures: AtomicU64::new(0),
         })
     }
 
@@ -45,13 +48,13 @@ impl StandIn {
         if let Some(kms) = self.opened.get() {
             return Ok(kms);
         }
-        let asked = Instant::now();
-        let mut attempt = self.attempt.lock().await;
+        let seen = self.failures.load(SeqCst);
+        let mut failed = self.attempt.lock().await;
         if let Some(kms) = self.opened.get() {
             return Ok(kms);
         }
-        if let Some((failed, error)) = &*attempt
-            && *failed >= asked
+        if let Some(error) = &*failed
+            && self.failures.load(SeqCst) != seen
         {
             return Err(error.clone());
         }
@@ -61,7 +64,12 @@ impl StandIn {
                 Ok(self.opened.get_or_init(|| kms))
             }
             Err(error) => {
-                *attempt = Some((Instant::now(), error.clone()));
+                let error = match error.hint() {
+                    Some(_) => error,
+                    None => error.with_hint("`llm-keys kms check` says whether it is back"),
+                };
+                *failed = Some(error.clone());
+                self.failures.fetch_add(1, SeqCst);
                 Err(error)
             }
         }
@@ -136,7 +144,6 @@ impl KmsProvider for StandIn {
 }
 
 fn not_ours(theirs: &KeyUri, ours: &KeyUri) -> Error {
-    use crate::error::{ErrorKind, KmsFault};
     let detail = format!("it is wrapped under {theirs}, not {ours}");
     Error::new(ErrorKind::Kms(KmsFault::WrongKey), "kms.unwrap_key", detail)
         .with_hint("configure the KMS key it was wrapped under")
