@@ -143,6 +143,11 @@ impl KmsSet {
         self.readers().any(|provider| !provider.uri().is_unopened() && provider.accepts(copy))
     }
 
+    /// The providers that could not be opened yet.
+    pub(crate) fn unopened(&self) -> impl Iterator<Item = &Arc<dyn KmsProvider>> {
+        self.readers().filter(|reader| reader.uri().is_unopened())
+    }
+
     /// The keys of the write list that were found by an alias, with the alias.
     pub(crate) fn written_aliases(&self) -> impl Iterator<Item = (&str, &KeyUri)> {
         self.write.iter().filter_map(|provider| Some((provider.alias()?, provider.uri())))
@@ -183,14 +188,23 @@ impl<'a> Attempts<'a> {
         Self { copies, context, failures: Vec::new() }
     }
 
-    /// Tries all readers of `set`.
+    /// Tries all readers of `set`: last those that could not be opened yet.
     pub(crate) async fn with_set(&mut self, set: &KmsSet) -> Option<DataKey> {
-        let (unopened, opened): (Vec<_>, Vec<_>) =
-            set.readers().partition(|provider| provider.uri().is_unopened());
-        match self.with(opened).await {
+        match self.with_opened(set).await {
             Some(key) => Some(key),
-            None => self.with(unopened).await,
+            None => self.with_unopened(set).await,
         }
+    }
+
+    /// Tries the readers of `set` that are open.
+    pub(crate) async fn with_opened(&mut self, set: &KmsSet) -> Option<DataKey> {
+        let opened = set.readers().filter(|reader| !reader.uri().is_unopened());
+        self.with(opened.collect::<Vec<_>>()).await
+    }
+
+    /// Tries the readers of `set` that could not be opened yet: each may take its whole deadline.
+    pub(crate) async fn with_unopened(&mut self, set: &KmsSet) -> Option<DataKey> {
+        self.with(set.unopened().collect::<Vec<_>>()).await
     }
 
     /// Tries `providers` in their order.

@@ -2,7 +2,7 @@
 
 use super::change_state::{ATTEMPTS, busy};
 use super::envelope_manager::{Core, EnvelopeKeyManager};
-use super::pins::{locked, place};
+use super::pins::{Ask, locked, place};
 use crate::context::EncryptionContext;
 use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind, KmsFault, Result};
@@ -23,13 +23,14 @@ impl EnvelopeKeyManager {
     pub async fn allowed_kms_keys(&self) -> Result<Pins> {
         let (tenant, name) = place()?;
         match self.core.store.system_find(&tenant, &name).await? {
-            Some(row) => self.core.open_pins(&row).await,
+            Some(row) => self.core.open_pins(&row, Ask::All).await.map_err(explained),
             None => Ok(Pins::default()),
         }
     }
 
     /// Reads with `keys`, too, from now on, in every process on this storage: each through a
-    /// configured KMS key of the same service, with its credentials. What is allowed afterwards.
+    /// configured KMS key of the same service, with its credentials. What is allowed afterwards;
+    /// that includes the keys of that service that are written under.
     ///
     /// # Errors
     /// `InvalidInput` if no configured KMS key can be used to reach one of `keys`, or too many are
@@ -90,7 +91,7 @@ impl Core {
                 return Ok(());
             }
         }
-        self.update_pins(|_| Ok(())).await.map(drop).map_err(explained)
+        self.update_pins(|_| Ok(())).await.map(drop)
     }
 
     fn aliases_are_recorded(&self) -> bool {
@@ -135,7 +136,7 @@ impl Core {
         let (tenant, name) = place()?;
         let found = self.store.system_find(&tenant, &name).await?;
         let mut pins = match &found {
-            Some(row) => self.open_pins(row).await?,
+            Some(row) => self.open_pins(row, Ask::All).await.map_err(explained)?,
             None => Pins::default(),
         };
         edit(&mut pins)?;
@@ -152,6 +153,12 @@ impl Core {
         let aliases = self.written_aliases();
         for (alias, uri) in &aliases {
             pins.add(alias, uri)?;
+        }
+        // An alias may come to mean a key that is named by itself now, and then move on.
+        for writer in self.kms.writers().filter(|writer| writer.alias().is_none()) {
+            if writer.for_key(writer.uri())?.is_some() {
+                pins.allow(writer.uri())?;
+            }
         }
         let content = pins.serialize()?;
         if content.len() > Envelope::MAX_PLAINTEXT {
@@ -187,15 +194,11 @@ fn next(version: Version) -> Result<Version> {
 
 /// Says how to go on when the record is sealed under a KMS key that cannot be used any more.
 fn explained(error: Error) -> Error {
-    let detail = "the record of what KMS aliases have meant does not open, so nothing can be added";
-    match error.kind() {
-        ErrorKind::Kms(KmsFault::WrongKey) => {
-            let detail = format!("{detail}: {}", error.detail());
-            Error::new(error.kind(), OP, detail).with_hint(
-                "once: `llm-keys --kms-read OLD kms allow OLD`, where OLD is the key it is sealed \
-                 under",
-            )
-        }
-        _ => error,
+    if error.kind() != ErrorKind::Kms(KmsFault::WrongKey) {
+        return error;
     }
+    let detail = format!("the record of allowed KMS keys does not open: {}", error.detail());
+    Error::new(error.kind(), OP, detail).with_hint(
+        "if that key is yours, allow it with itself at hand: `llm-keys --kms-read KEY kms allow KEY`",
+    )
 }

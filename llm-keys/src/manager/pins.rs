@@ -1,9 +1,9 @@
 //! The record of the KMS keys that aliases have meant and that somebody allowed: how it is read.
 //!
 //! It is sealed like a key, so that only who can write under one of our KMS keys can add to it. One
-//! thing holds at all times: it lists the current key of each alias that it is sealed under. So a
-//! glance at its envelope says whether there is anything to add, and after an alias has moved it
-//! still can be opened: by the key that the alias meant, which must then be on its list.
+//! thing holds at all times: it lists every key that it is sealed under, if that is of a kind that
+//! aliases can mean. So a glance at its envelope says whether there is anything to add, and after an
+//! alias has moved it can still be opened: by the key that the alias meant.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -96,7 +96,13 @@ impl Core {
             _ => {}
         }
         let (record, version) = (row.record, row.version);
-        let opened = self.open_pins(&row).await;
+        // Those that could not be opened yet have just been asked for the key itself.
+        let opened = self.open_pins(&row, Ask::Opened).await;
+        if opened.is_err() && self.kms.unopened().next().is_some() {
+            // It is worth another look as soon as one is.
+            *last = None;
+            return opened.map(drop);
+        }
         let look = last.insert(Look { record, version, at: now, opened });
         self.learn(look.opened.as_ref().map_err(Error::clone)?)
     }
@@ -133,23 +139,19 @@ impl Core {
     /// # Errors
     /// `Kms(WrongKey)` if it is sealed under keys that have nothing to do with the configured ones;
     /// else as for reading a key.
-    pub(super) async fn open_pins(&self, row: &SystemRow) -> Result<Pins> {
+    pub(super) async fn open_pins(&self, row: &SystemRow, ask: Ask) -> Result<Pins> {
         let context = EncryptionContext::of_system(&row.tenant, &row.name, row.record, row.version);
         let parsed = row.envelope.parse()?;
         parsed.check_context(&context)?;
         if parsed.content() != Content::Raw {
-            let detail = "the record of allowed KMS keys has another kind of content";
-            return Err(Error::new(ErrorKind::Integrity(IntegrityFault::Row), OP, detail));
+            return Err(forged("the record of allowed KMS keys has another kind of content"));
         }
-        let (key, sibling) = self.unwrap_pins(&parsed, &context).await?;
+        let (key, sibling) = self.unwrap_pins(&parsed, &context, ask).await?;
         let pins = parsed.open(&context, &key)?.expose(Pins::parse)?;
-        // The record of another storage, whose keys happen to be in our account, is none of ours.
-        let meant = |uri: &KeyUri| {
-            let mut siblings = self.kms.readers().filter(|reader| reader.is_sibling(uri));
-            siblings.any(|reader| reader.alias().is_some_and(|alias| pins.has_meant(alias, uri)))
-        };
         match sibling {
-            Some(uri) if !meant(uri) => Err(not_ours(uri)),
+            Some(uri) if !pins.keys().any(|key| key == uri) => Err(forged(
+                "the record of allowed KMS keys is sealed under a key that it does not list",
+            )),
             _ => Ok(pins),
         }
     }
@@ -160,17 +162,21 @@ impl Core {
         &'a self,
         parsed: &'a Parsed<'_>,
         context: &'a EncryptionContext,
+        ask: Ask,
     ) -> Result<(DataKey, Option<&'a KeyUri>)> {
         let copies = parsed.wrapped();
         let mut attempts =
             Attempts::new(copies, KmsContext { context, readable: parsed.readable() });
-        if let Some(key) = attempts.with_set(&self.kms).await {
+        if let Some(key) = attempts.with_opened(&self.kms).await {
             return Ok((key, None));
         }
         if let Some(key) = attempts.with(&self.pinned.found()).await {
             return Ok((key, None));
         }
-        for copy in copies.iter().filter(|copy| !self.accepts(copy)) {
+        for copy in copies {
+            if self.accepts(copy) {
+                continue;
+            }
             let uri = &copy.uri;
             let mut by_alias = self.kms.readers().filter(|reader| reader.alias().is_some());
             let Some(reader) = by_alias.find(|reader| reader.is_sibling(uri)) else { continue };
@@ -179,8 +185,22 @@ impl Core {
                 return Ok((key, Some(uri)));
             }
         }
+        if ask == Ask::All
+            && let Some(key) = attempts.with_unopened(&self.kms).await
+        {
+            return Ok((key, None));
+        }
         Err(attempts.into_error(&self.kms))
     }
+}
+
+/// Who is asked to open the record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ask {
+    /// Every KMS, also one that could not be opened yet.
+    All,
+    /// Only those that are open.
+    Opened,
 }
 
 /// Where the record is.
@@ -192,12 +212,8 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn not_ours(uri: &KeyUri) -> Error {
-    let detail = format!(
-        "the record of allowed KMS keys is sealed under {uri}, and does not say that an alias of the settings has meant that key"
-    );
-    Error::new(ErrorKind::Kms(KmsFault::WrongKey), OP, detail)
-        .with_hint(format!("if that key is yours, allow it: `llm-keys kms allow {uri}`"))
+fn forged(detail: &'static str) -> Error {
+    Error::new(ErrorKind::Integrity(IntegrityFault::Row), OP, detail)
 }
 
 const OP: &str = "manager.pins";

@@ -1,12 +1,16 @@
 //! A KMS that is out when the settings are opened: over the wire, with `DescribeKey` in trouble.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use llm_keys::error::KmsFault;
 use llm_keys::home::Home;
-use llm_keys::kms::{FromUri, GuardOptions, KmsContext, KmsSet, from_uri};
-use llm_keys::{ErrorKind, SystemRandom};
+use llm_keys::kms::{FromUri, GuardOptions, KeyUri, KmsContext, KmsSet, from_uri};
+use llm_keys::store::MemoryStore;
+use llm_keys::{
+    ApiKey, EnvelopeKeyManager, ErrorKind, KeyId, SecureKeyManager as _, StoreOptions, SystemRandom,
+};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 
@@ -100,6 +104,29 @@ async fn in_its_own_process() {
     let quorum = set.clone().quorum(1).unwrap();
     let generated = quorum.generate(context, &SystemRandom).await.unwrap();
     assert!(generated.incomplete && generated.wrapped.len() == 1);
+    // A manager waits for it once, and not again for the record of what aliases have meant.
+    let store = Arc::new(MemoryStore::new());
+    let process = async |kms: KmsSet| {
+        let builder = EnvelopeKeyManager::builder().kms(kms).store(Arc::clone(&store));
+        builder.build().await.unwrap()
+    };
+    let by_arn = process(KmsSet::from_uris(&[&twin], &[], &options).await.unwrap()).await;
+    by_arn.allow_kms_keys(&[KeyUri::new(format!("aws-kms:{arn}")).unwrap()]).await.unwrap();
+    let id = KeyId::global("openai").unwrap();
+    let put = async |process: &EnvelopeKeyManager| {
+        let key = ApiKey::new("sk-a").unwrap();
+        let put = process.store_api_key(&id, key, &StoreOptions::default()).await;
+        put.map_err(|error| error.kind())
+    };
+    put(&by_arn).await.unwrap();
+    let late = process(KmsSet::from_uris(&[&alias], &[], &options).await.unwrap()).await;
+    let fresh = KmsSet::from_uris(&[&alias], &[], &options).await.unwrap();
+    let fresh = EnvelopeKeyManager::builder().kms(fresh).store(MemoryStore::new());
+    let fresh = fresh.build().await.unwrap();
+    let read = Instant::now();
+    assert_eq!(late.get_api_key(&id).await.unwrap_err().kind(), DOWN);
+    assert!(read.elapsed() < Duration::from_secs(3), "{:?}", read.elapsed());
+    assert_eq!(put(&late).await, Err(DOWN));
     // Of two that are one key nothing is known yet.
     let twice = KmsSet::from_uris(&[&alias, &alias], &[], &options).await.unwrap();
 
@@ -121,6 +148,20 @@ async fn in_its_own_process() {
     let uris: Vec<_> = generated.wrapped.iter().map(|copy| copy.uri.to_string()).collect();
     assert_eq!(uris, [format!("aws-kms:{twin}"), format!("aws-kms:{arn}")]);
     set.unwrap(&stored.wrapped[..1], context).await.unwrap();
+    while put(&late).await == Err(DOWN) {
+        assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(late.get_api_key(&id).await.unwrap().is_some());
+    put(&fresh).await.unwrap();
+    // The record is sealed under that key already, and so it lists it.
+    let before = late.allowed_kms_keys().await.unwrap();
+    assert!(before.keys().any(|key| key.as_str() == format!("aws-kms:{twin}")));
+    // Where there is none yet it is made, though the alias is known only since it was used.
+    let pins = fresh.allowed_kms_keys().await.unwrap();
+    let meant: Vec<_> = pins.aliases().flat_map(|(_, keys)| keys).map(KeyUri::as_str).collect();
+    assert_eq!(meant, [format!("aws-kms:{twin}")]);
+
     let error = loop {
         match twice.generate(context, &SystemRandom).await.unwrap_err() {
             error if error.kind() == DOWN => tokio::time::sleep(Duration::from_millis(100)).await,

@@ -83,7 +83,8 @@ async fn what_no_configured_key_can_reach_is_not_allowed() {
     let (own, other) = (key.uri().clone(), fresh().await);
     let process = bed.process_with(KmsSet::single(key)).await;
     let pins = process.allow_kms_keys(&[other.uri().clone()]).await.unwrap();
-    assert_eq!((pins.aliases().count(), pins.allowed()), (0, &[other.uri().clone()][..]));
+    assert_eq!(pins.aliases().count(), 0);
+    assert_eq!(pins.allowed(), [other.uri().clone(), own.clone()]);
     put(&process, "openai").await.unwrap();
     assert_eq!(bed.sealed_under("openai").await, own);
     assert_eq!(kind(read(&process_of_nobody(&bed).await, "openai").await), WRONG);

@@ -88,6 +88,31 @@ async fn it_moves_twice_while_nobody_looks() {
 }
 
 #[tokio::test]
+async fn what_was_stored_by_another_name_of_the_key_is_read_after_the_move() {
+    for by_arn in [true, false] {
+        let (mut bed, a) = Bed::new().await;
+        if by_arn {
+            let kms = KmsSet::single(guarded(a.as_str(), &localstack()).await);
+            let process = bed.process_with(kms).await;
+            put(&process, "openai").await.unwrap();
+            process.allow_kms_keys(&[]).await.unwrap();
+        } else {
+            put(&bed.process().await, "openai").await.unwrap();
+        }
+        bed.alias = format!("alias/llm-keys-{}", uuid::Uuid::new_v4());
+        let arn = a.as_str().strip_prefix("aws-kms:").unwrap();
+        admin().create_alias().alias_name(&bed.alias).target_key_id(arn).send().await.unwrap();
+        put(&bed.process().await, "anthropic").await.unwrap();
+        bed.move_on().await;
+        let process = bed.process().await;
+        for service in ["openai", "anthropic"] {
+            read(&process, service).await.unwrap();
+        }
+        put(&process, "mistral").await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_process_that_has_not_noticed_reads_what_the_others_write() {
     let (bed, a) = Bed::new().await;
     let stale = bed.process().await;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use llm_keys::envelope::{self, Content, Envelope, SealRequest};
 use llm_keys::error::{IntegrityFault, KmsFault};
-use llm_keys::kms::KmsSet;
-use llm_keys::store::{Change, Expect, KeyStore as _, MemoryStore};
-use llm_keys::{ErrorKind, Version};
+use llm_keys::kms::{KeyUri, KmsContext, KmsProvider as _, KmsSet, Pins};
+use llm_keys::store::{Change, Expect, KeyStore as _, MemoryStore, SystemRow};
+use llm_keys::{EncryptionContext, ErrorKind, SystemRandom, Version};
 
-use super::super::server::{arn, fresh, localstack};
-use super::{Bed, guarded, kind, put, read};
+use super::super::server::fresh;
+use super::{Bed, kind, put, read};
 
 #[tokio::test]
 async fn a_record_that_somebody_changed_is_told_and_not_used() {
@@ -21,15 +22,15 @@ async fn a_record_that_somebody_changed_is_told_and_not_used() {
     for place in [good.envelope.as_bytes().len() - 1, 40] {
         let mut bytes = good.envelope.as_bytes().to_vec();
         bytes[place] ^= 1;
-        let envelope = llm_keys::envelope::Envelope::from_bytes(bytes);
-        bed.replace_record(llm_keys::store::SystemRow { envelope, ..good.clone() }).await;
+        let envelope = Envelope::from_bytes(bytes);
+        bed.replace_record(SystemRow { envelope, ..good.clone() }).await;
         let process = bed.process().await;
         assert!(integrity(kind(read(&process, "openai").await)), "byte {place}");
         assert!(integrity(kind(put(&process, "anthropic").await)), "byte {place}");
     }
     // One of another version.
     let version = Version::new(7).unwrap();
-    bed.replace_record(llm_keys::store::SystemRow { version, ..good.clone() }).await;
+    bed.replace_record(SystemRow { version, ..good.clone() }).await;
     let process = bed.process().await;
     let context = ErrorKind::Integrity(IntegrityFault::Context);
     assert_eq!(kind(read(&process, "openai").await), context);
@@ -37,24 +38,42 @@ async fn a_record_that_somebody_changed_is_told_and_not_used() {
     read(&bed.process().await, "openai").await.unwrap();
 }
 
-/// Somebody put the record of another storage in place, which is under a key in our account.
+/// Somebody can write the database, and has a key in our account that we may use.
 #[tokio::test]
-async fn a_record_that_does_not_list_the_key_it_is_under_is_none_of_ours() {
+async fn a_record_under_a_sibling_is_believed_only_if_it_lists_that_key() {
     let (bed, a) = Bed::new().await;
     put(&bed.process().await, "openai").await.unwrap();
     bed.move_on().await;
-    let (theirs, more) = (fresh().await, fresh().await);
-    let uri = llm_keys::kms::KmsProvider::uri(&more).clone();
-    let theirs = guarded(&arn(&theirs), &localstack()).await;
-    let elsewhere = Bed { alias: bed.alias.clone(), store: Arc::new(MemoryStore::new()) };
-    let theirs = elsewhere.process_with(KmsSet::single(theirs)).await;
-    theirs.allow_kms_keys(&[a, uri]).await.unwrap();
-    bed.replace_record(elsewhere.record().await.unwrap()).await;
+    let theirs = fresh().await;
+    let row = bed.record().await.unwrap();
+    let context = EncryptionContext::of_system(&row.tenant, &row.name, row.record, row.version);
+    let seal = async |keys: &[&KeyUri]| {
+        let mut pins = Pins::default();
+        for key in keys {
+            pins.allow(key).unwrap();
+        }
+        let set = KmsSet::single(theirs.clone());
+        let kms_context = KmsContext { context: &context, readable: false };
+        let generated = set.generate(kms_context, &SystemRandom).await.unwrap();
+        let request = SealRequest {
+            content: Content::Raw,
+            context: &context,
+            readable: false,
+            key: &generated.key,
+            wrapped: &generated.wrapped,
+        };
+        let envelope = envelope::seal(&pins.serialize().unwrap(), &request, &SystemRandom).unwrap();
+        bed.replace_record(SystemRow { envelope, ..row.clone() }).await;
+    };
+    seal(&[&a]).await;
     let process = bed.process().await;
-    let wrong = ErrorKind::Kms(KmsFault::WrongKey);
-    assert_eq!(kind(read(&process, "openai").await), wrong);
-    assert_eq!(kind(put(&process, "openai").await), wrong);
-    assert_eq!(process.allowed_kms_keys().await.unwrap_err().kind(), wrong);
+    let forged = ErrorKind::Integrity(IntegrityFault::Row);
+    assert_eq!(kind(read(&process, "openai").await), forged);
+    assert_eq!(kind(put(&process, "openai").await), forged);
+    assert_eq!(process.allowed_kms_keys().await.unwrap_err().kind(), forged);
+    // What SECURITY.md says of aliases.
+    seal(&[&a, theirs.uri()]).await;
+    read(&bed.process().await, "openai").await.unwrap();
 }
 
 #[tokio::test]
