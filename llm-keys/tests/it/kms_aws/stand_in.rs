@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use llm_keys::error::KmsFault;
 use llm_keys::home::Home;
@@ -13,6 +13,7 @@ use llm_keys::{
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use super::server::{REGION, admin, alice, create_key, variable};
 use crate::fault_proxy::{Fault, FaultProxy};

@@ -146,7 +146,7 @@ async fn behind_the_guard_it_is_back_within_five_seconds() {
         }
     }
     bed.failing.store(0, SeqCst);
-    let back = std::time::Instant::now();
+    let back = tokio::time::Instant::now();
     while kms.unwrap_key(&wrapped, bed.context()).await.is_err() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
