@@ -26,3 +26,48 @@ pub(super) async fn round_trip(kms: &dyn KmsProvider) -> Result<KmsHealth> {
     }
     Ok(KmsHealth::new(kms.uri().clone(), clock.monotonic()))
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::kms::local::LocalKms;
+    use crate::kms::{KeyUri, KmsCapabilities, WrappedKey};
+    use crate::secret::DataKey;
+
+    /// Unwraps everything to some data key.
+    #[derive(Debug)]
+    struct Careless(LocalKms);
+
+    #[async_trait]
+    impl KmsProvider for Careless {
+        fn uri(&self) -> &KeyUri {
+            self.0.uri()
+        }
+
+        fn capabilities(&self) -> KmsCapabilities {
+            self.0.capabilities()
+        }
+
+        async fn wrap_key(&self, key: &DataKey, context: KmsContext<'_>) -> Result<WrappedKey> {
+            self.0.wrap_key(key, context).await
+        }
+
+        async fn unwrap_key(&self, _: &WrappedKey, _: KmsContext<'_>) -> Result<DataKey> {
+            DataKey::generate(&SystemRandom)
+        }
+
+        async fn check(&self) -> Result<KmsHealth> {
+            round_trip(self).await
+        }
+    }
+
+    #[tokio::test]
+    async fn another_data_key_is_a_bad_answer() {
+        let kms = LocalKms::ephemeral().unwrap();
+        assert_eq!(round_trip(&kms).await.unwrap().uri, *kms.uri());
+        let error = Careless(kms).check().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::BadAnswer));
+    }
+}
