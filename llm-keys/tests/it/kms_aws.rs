@@ -3,10 +3,10 @@
 
 mod conformance;
 mod denied;
-mod iam;
+pub(crate) mod iam;
 mod key_states;
 mod manager;
 mod names;
 mod relay;
 mod scripted;
-mod server;
+pub(crate) mod server;

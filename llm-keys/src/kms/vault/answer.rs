@@ -2,6 +2,7 @@
 
 use base64ct::{Base64, Encoding as _};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::fault::bad_answer;
@@ -61,9 +62,12 @@ pub(super) fn lookup(op: &'static str, body: &[u8]) -> Result<Lease> {
         ttl: u64,
         #[serde(default)]
         renewable: bool,
+        expire_time: Option<IgnoredAny>,
     }
     let Lookup { data } = parse(op, body)?;
-    Ok(Lease { seconds: data.ttl, renewable: data.renewable })
+    // In its last second a token has 0 left, as one that lives for ever has; but it has an end.
+    let seconds = data.ttl.max(u64::from(data.expire_time.is_some()));
+    Ok(Lease { seconds, renewable: data.renewable })
 }
 
 /// The parts of `vault:vN:base64`, or nothing if it is not exactly that. The server takes other
