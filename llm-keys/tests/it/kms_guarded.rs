@@ -65,6 +65,23 @@ async fn an_end_of_retries_is_the_last_failure() {
     assert_eq!(bed.calls(), 5, "one call and four retries");
 }
 
+/// On the paused clock a call takes exactly as long as its pauses.
+#[tokio::test(start_paused = true)]
+async fn pauses_grow_and_are_never_the_same() {
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..8 {
+        let bed = Bed::new().await;
+        bed.inner.unwraps().fail_next(4, THROTTLED);
+        let start = tokio::time::Instant::now();
+        assert_eq!(bed.unwrap().await, Ok(()));
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(50 + 100 + 200 + 400), "{took:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        seen.insert(took);
+    }
+    assert!(seen.len() > 4, "eight callers come back at {} moments", seen.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_retry_cannot_help_is_not_tried_again() {
     for fault in KmsFault::ALL {
