@@ -170,17 +170,24 @@ async fn a_kms_that_is_down_is_left_alone_and_found_again() {
     }
 }
 
+/// Who can write to the storage can have the KMS refuse, again and again: that must not keep
+/// others from it.
 #[tokio::test(start_paused = true)]
-async fn denials_do_not_open_the_breaker() {
-    let mut options = GuardOptions::default();
-    options.denied_for = Duration::ZERO;
-    let bed = Bed::with(options).await;
-    bed.inner.unwraps().fail(DENIED);
-    for _ in 0..50 {
-        assert_eq!(bed.unwrap().await, Err(DENIED));
+async fn only_outages_and_nonsense_open_the_breaker() {
+    for fault in KmsFault::ALL {
+        let mut options = GuardOptions::default();
+        (options.retries, options.denied_for) = (0, Duration::ZERO);
+        let bed = Bed::with(options).await;
+        let kind = ErrorKind::Kms(*fault);
+        bed.inner.unwraps().fail(kind);
+        for _ in 0..50 {
+            bed.unwrap().await.unwrap_err();
+        }
+        let opens = matches!(fault, KmsFault::Unavailable | KmsFault::BadAnswer);
+        assert_eq!(bed.calls() < 50, opens, "{kind}");
+        bed.inner.unwraps().heal();
+        assert_eq!(bed.unwrap().await.is_err(), opens, "{kind}");
     }
-    bed.inner.unwraps().heal();
-    assert_eq!(bed.unwrap().await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
