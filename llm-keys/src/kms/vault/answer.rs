@@ -223,4 +223,17 @@ mod tests {
         assert_eq!(lookup(OP, body).unwrap(), Lease { seconds: 0, renewable: false });
         is_bad(login(OP, br#"{"auth":{"client_token":"","lease_duration":60}}"#));
     }
+
+    #[test]
+    fn the_last_second_of_a_token_is_not_for_ever() {
+        for (body, seconds) in [
+            (r#"{"data":{"ttl":0,"expire_time":null}}"#, 0),
+            (r#"{"data":{"ttl":0}}"#, 0),
+            (r#"{"data":{"ttl":0,"expire_time":"2026-01-01T00:00:00Z"}}"#, 1),
+            (r#"{"data":{"ttl":9,"expire_time":"2026-01-01T00:00:00Z"}}"#, 9),
+        ] {
+            let lease = lookup("kms.test", body.as_bytes()).unwrap();
+            assert_eq!(lease, Lease { seconds, renewable: false }, "{body}");
+        }
+    }
 }

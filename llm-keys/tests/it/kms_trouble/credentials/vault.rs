@@ -1,4 +1,4 @@
-//! Tokens of AppRole that live for a second.
+//! Tokens of AppRole that live for seconds.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ async fn tokens_that_end_are_replaced_in_time() {
     let front = FaultProxy::start(&server.proxy.url()).await;
     front.only("/login");
     let bao = OpenBao::new(front.url(), OpenBao::dev().token, None);
-    let role = AppRole::at(bao, json!({ "token_ttl": "1s", "token_max_ttl": "2s" })).await;
+    let role = AppRole::at(bao, json!({ "token_ttl": "2s", "token_max_ttl": "3s" })).await;
     let kms: Arc<dyn KmsProvider> = Arc::new(role.open_with(&role.secret_id(0).await).await);
     let bed = Bed::new(Server { kms, ..server }).await;
     let before = front.requests();
