@@ -26,6 +26,7 @@ pub use self::uri::KeyUri;
 pub mod aws;
 #[cfg(feature = "kms-azure")]
 pub mod azure;
+mod check;
 mod from_uri;
 #[cfg(feature = "kms-gcp")]
 pub mod gcp;

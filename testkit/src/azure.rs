@@ -10,13 +10,16 @@ use std::sync::Arc;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
+pub use self::front::TlsFront;
 pub use self::keys::State;
 pub use self::vault::{Trouble, Vault};
 
+mod front;
 mod keys;
 mod tls;
 mod vault;
@@ -26,9 +29,10 @@ mod wire;
 #[derive(Debug)]
 pub struct FakeKeyVault {
     address: SocketAddr,
+    plain_address: SocketAddr,
     ca_pem: String,
     vault: Arc<Vault>,
-    server: JoinHandle<()>,
+    servers: [JoinHandle<()>; 2],
 }
 
 impl FakeKeyVault {
@@ -41,14 +45,24 @@ impl FakeKeyVault {
         let (config, ca_pem) = tls::server(&[host, "localhost", "127.0.0.1"])?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let plain_address = plain.local_addr()?;
         let vault = Arc::new(Vault::default());
-        let served = serve(listener, TlsAcceptor::from(Arc::new(config)), Arc::clone(&vault));
-        Ok(Self { address, ca_pem, vault, server: tokio::spawn(served) })
+        let tls = TlsAcceptor::from(Arc::new(config));
+        let servers = [(listener, Some(tls)), (plain, None)]
+            .map(|(listener, tls)| tokio::spawn(serve(listener, tls, Arc::clone(&vault))));
+        Ok(Self { address, plain_address, ca_pem, vault, servers })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the same vault listens without TLS, for something that stands between it and a
+    /// [`TlsFront`].
+    pub fn plain_address(&self) -> SocketAddr {
+        self.plain_address
     }
 
     /// The certificate of its authority.
@@ -64,22 +78,31 @@ impl FakeKeyVault {
 
 impl Drop for FakeKeyVault {
     fn drop(&mut self) {
-        self.server.abort();
+        self.servers.iter().for_each(JoinHandle::abort);
     }
 }
 
-async fn serve(listener: TcpListener, tls: TlsAcceptor, vault: Arc<Vault>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, vault: Arc<Vault>) {
     // Dropped with this task, so that no connection outlives the server.
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (tls, vault) = (tls.clone(), Arc::clone(&vault));
         connections.spawn(async move {
-            let Ok(stream) = tls.accept(stream).await else { return };
-            let service = service_fn(|request| wire::answer(&vault, request));
-            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            // A client that goes away is the client's business.
-            drop(served.await);
+            match tls {
+                None => serve_one(stream, &vault).await,
+                Some(tls) => {
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    serve_one(stream, &vault).await;
+                }
+            }
         });
         while connections.try_join_next().is_some() {}
     }
+}
+
+async fn serve_one(stream: impl AsyncRead + AsyncWrite + Unpin, vault: &Vault) {
+    let service = service_fn(|request| wire::answer(vault, request));
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // A client that goes away is the client's business.
+    drop(served.await);
 }

@@ -22,7 +22,8 @@ pub(crate) fn run_all(args: &Args) -> Result {
     if let Some((program, arguments)) = args.command.split_first() {
         let mut command = Command::new(program);
         forget_this_package(command.args(arguments));
-        return run(services.introduce(&mut command));
+        run(services.introduce(&mut command))?;
+        return services.check();
     }
     for (name, value) in services.variables() {
         println!("{}", export(name, value));

@@ -16,6 +16,7 @@ pub(crate) mod environment;
 mod http;
 mod judges;
 pub(crate) mod keeper;
+mod listeners;
 mod localstack;
 mod ministack;
 mod openbao;
@@ -86,12 +87,14 @@ impl Services {
         command.envs(self.variables().map(|(name, value)| (name, value)))
     }
 
-    /// Fails once a server has ended by itself.
+    /// Fails once a server has ended by itself, or listens where others can reach it.
     pub(crate) fn check(&mut self) -> Result {
-        self.running
-            .iter_mut()
-            .filter_map(|started| started.server.as_mut())
-            .try_for_each(Kept::check)
+        self.running.iter_mut().filter_map(|started| started.server.as_mut()).try_for_each(
+            |server| {
+                server.check()?;
+                server.check_listeners()
+            },
+        )
     }
 }
 
@@ -107,6 +110,10 @@ impl Drop for Services {
 fn start_one(room: &Room, place: &Place) -> Result<Started> {
     let stopwatch = Stopwatch::start();
     let started = (room.start)(place)
+        .and_then(|started| {
+            started.server.as_ref().map_or(Ok(()), Kept::check_listeners)?;
+            Ok(started)
+        })
         .map_err(|failure| Failure::new(format!("{} did not start: {failure}", room.name)))?;
     eprintln!("xtask: {} is ready ({:.1} s)", room.name, stopwatch.elapsed().as_secs_f64());
     Ok(started)

@@ -32,8 +32,10 @@ pub(crate) fn run_all(args: &Args) -> Result {
     if args.no_servers || !need_servers(&packages) {
         return run(&mut nextest);
     }
-    let services = Services::start()?;
-    run(services.introduce(&mut nextest))
+    let mut services = Services::start()?;
+    run(services.introduce(&mut nextest))?;
+    // Some listeners come up long after their server is ready.
+    services.check()
 }
 
 /// The packages that the options of nextest select; none means all.

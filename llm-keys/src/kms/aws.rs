@@ -19,15 +19,11 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::config::StalledStreamProtectionConfig;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
-use uuid::Uuid;
 
 use self::calls::Key;
 use self::name::{KeyArn, KeyName, SCHEME};
-use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
-use crate::clock::{Clock as _, SystemClock};
-use crate::context::EncryptionContext;
+use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey, check};
 use crate::error::{Error, ErrorKind, KmsFault, Result};
-use crate::model::{SystemName, Tenant, Version};
 use crate::random::Random;
 use crate::secret::DataKey;
 
@@ -187,14 +183,7 @@ impl KmsProvider for AwsKms {
     /// `DescribeKey`, `GenerateDataKey` and `Decrypt`; the time is that of the last two.
     async fn check(&self) -> Result<KmsHealth> {
         self.current.describe().await?;
-        let name = SystemName::new("check")?;
-        let context =
-            EncryptionContext::of_system(&Tenant::default(), &name, Uuid::nil(), Version::FIRST);
-        let context = KmsContext { context: &context, readable: false };
-        let clock = SystemClock::new();
-        let (_, blob) = self.current.generate(context).await?;
-        self.current.decrypt(&blob, context).await?;
-        Ok(KmsHealth::new(self.current.uri.clone(), clock.monotonic()))
+        check::round_trip(self).await
     }
 
     /// The ARN of the alias.

@@ -28,12 +28,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 use self::fault::Call;
 use self::name::KeyName;
 use self::transport::Reach;
-use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
-use crate::clock::{Clock as _, SystemClock};
-use crate::context::EncryptionContext;
+use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey, check};
 use crate::error::{Error, ErrorKind, KmsFault, Result};
-use crate::model::{SystemName, Tenant, Version};
-use crate::random::SystemRandom;
 use crate::secret::DataKey;
 
 mod credential;
@@ -197,17 +193,7 @@ impl KmsProvider for AzureKms {
     }
 
     async fn check(&self) -> Result<KmsHealth> {
-        let clock = SystemClock::new();
-        let (tenant, name) = (Tenant::default(), SystemName::new("check")?);
-        let record = uuid::Uuid::nil();
-        let context = EncryptionContext::of_system(&tenant, &name, record, Version::FIRST);
-        let context = KmsContext { context: &context, readable: false };
-        let (key, wrapped) = self.generate_data_key(context, &SystemRandom).await?;
-        let unwrapped = self.unwrap_key(&wrapped, context).await?;
-        if !key.expose(|key| unwrapped.expose(|unwrapped| key == unwrapped)) {
-            return Err(fault::bad_answer(Call::Unwrap, "Key Vault unwrapped another data key"));
-        }
-        Ok(KmsHealth::new(self.uri.clone(), clock.monotonic()))
+        check::round_trip(self).await
     }
 }
 

@@ -13,12 +13,8 @@ use self::client::Client;
 use self::fault::{Call, Failure};
 use self::name::KeyName;
 use self::wire::{Decrypted, Encrypted};
-use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
-use crate::clock::{Clock as _, SystemClock};
-use crate::context::EncryptionContext;
+use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey, check};
 use crate::error::{Error, ErrorKind, KmsFault, Result};
-use crate::model::{SystemName, Tenant, Version};
-use crate::random::SystemRandom;
 use crate::secret::DataKey;
 
 mod client;
@@ -151,21 +147,7 @@ impl KmsProvider for GcpKms {
     }
 
     async fn check(&self) -> Result<KmsHealth> {
-        let clock = SystemClock::new();
-        let context = EncryptionContext::of_system(
-            &Tenant::default(),
-            &SystemName::new("check")?,
-            uuid::Uuid::nil(),
-            Version::FIRST,
-        );
-        let context = KmsContext { context: &context, readable: false };
-        let (key, wrapped) = self.generate_data_key(context, &SystemRandom).await?;
-        let unwrapped = self.unwrap_key(&wrapped, context).await?;
-        if !key.expose(|key| unwrapped.expose(|unwrapped| key == unwrapped)) {
-            let detail = "Cloud KMS unwrapped another data key than it wrapped";
-            return Err(Call::Decrypt.error(KmsFault::BadAnswer, detail));
-        }
-        Ok(KmsHealth::new(self.uri.clone(), clock.monotonic()))
+        check::round_trip(self).await
     }
 }
 

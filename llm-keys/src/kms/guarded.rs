@@ -52,8 +52,8 @@ impl Default for GuardOptions {
 /// A provider that is called as [`GuardOptions`] say. Each call of the provider is one attempt.
 ///
 /// - `Throttled` and `Unavailable` are tried again, with growing pauses and jitter. Nothing else is.
-/// - After half of at least eight attempts were `Unavailable`, calls fail at once for `open_wait`;
-///   then calls go through again, and one that succeeds closes the breaker.
+/// - After half of at least eight attempts were `Unavailable` or `BadAnswer`, calls fail at once
+///   for `open_wait`; then calls go through again, and one that succeeds closes the breaker.
 /// - `Denied`, `KeyDisabled` and `KeyMissing` are remembered for the data key they were about.
 pub struct Guarded<P> {
     inner: P,
@@ -143,8 +143,7 @@ impl<P: KmsProvider> Guarded<P> {
         // A call that hangs must count against the KMS, so the clock runs inside the breaker.
         let bounded =
             async { timeout_at(deadline, call).await.unwrap_or_else(|_| Err(self.too_slow(op))) };
-        let unavailable = |error: &Error| error.kind() == ErrorKind::Kms(KmsFault::Unavailable);
-        match self.breaker.call_with(unavailable, bounded).await {
+        match self.breaker.call_with(is_outage, bounded).await {
             Ok(answer) => Ok(answer),
             Err(recloser::Error::Inner(error)) if error.is_retryable() => {
                 Err(Failed::Retryable(error))
@@ -185,6 +184,11 @@ impl Failed {
 
 fn fault(op: &'static str, detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Kms(KmsFault::Unavailable), op, detail)
+}
+
+/// What counts against the KMS. Nonsense does too: something else may answer in its place.
+fn is_outage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Kms(KmsFault::Unavailable | KmsFault::BadAnswer))
 }
 
 fn is_denial(kind: ErrorKind) -> bool {

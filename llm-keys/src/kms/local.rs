@@ -12,11 +12,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
 
-use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
-use crate::clock::{Clock as _, SystemClock};
-use crate::context::{EncryptionContext, hex};
+use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey, check};
+use crate::context::hex;
 use crate::error::{Error, ErrorKind, KmsFault, Result};
-use crate::model::{SystemName, Tenant, Version};
 use crate::random::{Random, SystemRandom};
 use crate::secret::DataKey;
 
@@ -172,17 +170,7 @@ impl KmsProvider for LocalKms {
     }
 
     async fn check(&self) -> Result<KmsHealth> {
-        let clock = SystemClock::new();
-        let context = EncryptionContext::of_system(
-            &Tenant::default(),
-            &SystemName::new("check")?,
-            uuid::Uuid::nil(),
-            Version::FIRST,
-        );
-        let context = KmsContext { context: &context, readable: false };
-        let (_, wrapped) = self.generate_data_key(context, &SystemRandom).await?;
-        self.unwrap_key(&wrapped, context).await?;
-        Ok(KmsHealth::new(self.current.uri.clone(), clock.monotonic()))
+        check::round_trip(self).await
     }
 }
 

@@ -21,11 +21,8 @@ use self::fault::{Remedy, fault, refused, remedy};
 use self::module::{Module, lock};
 use self::token::Link;
 use self::uri::{Identity, Pkcs11Uri};
-use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
-use crate::clock::{Clock as _, SystemClock};
-use crate::context::EncryptionContext;
+use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey, check};
 use crate::error::{Error, ErrorKind, KmsFault, Result};
-use crate::model::{SystemName, Tenant, Version};
 use crate::random::{Random as _, SystemRandom};
 use crate::secret::DataKey;
 
@@ -234,17 +231,7 @@ impl KmsProvider for Pkcs11Kms {
     }
 
     async fn check(&self) -> Result<KmsHealth> {
-        let clock = SystemClock::new();
-        let context = EncryptionContext::of_system(
-            &Tenant::default(),
-            &SystemName::new("check")?,
-            uuid::Uuid::nil(),
-            Version::FIRST,
-        );
-        let context = KmsContext { context: &context, readable: false };
-        let (_, wrapped) = self.generate_data_key(context, &SystemRandom).await?;
-        self.unwrap_key(&wrapped, context).await?;
-        Ok(KmsHealth::new(self.0.uri.clone(), clock.monotonic()))
+        check::round_trip(self).await
     }
 }
 

@@ -20,11 +20,9 @@ use self::address::Address;
 use self::login::Login;
 use self::session::{Denial, Session};
 use self::wire::{Answer, Call, RequestBody, Wire};
-use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
+use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey, check};
 use crate::clock::{Clock as _, SystemClock};
-use crate::context::EncryptionContext;
 use crate::error::{Error, ErrorKind, KmsFault, Result};
-use crate::model::{SystemName, Tenant, Version};
 use crate::random::Random;
 use crate::secret::DataKey;
 
@@ -213,20 +211,7 @@ impl KmsProvider for VaultKms {
     }
 
     async fn check(&self) -> Result<KmsHealth> {
-        let clock = SystemClock::new();
-        let context = EncryptionContext::of_system(
-            &Tenant::default(),
-            &SystemName::new("check")?,
-            uuid::Uuid::nil(),
-            Version::FIRST,
-        );
-        let context = KmsContext { context: &context, readable: false };
-        let (key, wrapped) = self.generate_data_key(context, &crate::random::SystemRandom).await?;
-        let again = self.unwrap_key(&wrapped, context).await?;
-        if !key.expose(|key| again.expose(|again| key == again)) {
-            return Err(fault::bad_answer("kms.check", "the server unwrapped another data key"));
-        }
-        Ok(KmsHealth::new(self.uri.clone(), clock.monotonic()))
+        check::round_trip(self).await
     }
 }
 

@@ -49,6 +49,11 @@ impl FaultProxy {
         format!("http://{}", self.address)
     }
 
+    /// The same without the scheme.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Does this to the next `times` requests that the script does not speak of yet.
     pub(crate) fn next(&self, times: usize, fault: Fault) {
         self.shared.script().steps.extend(std::iter::repeat_n(fault, times));
@@ -70,6 +75,11 @@ impl FaultProxy {
     /// `/datakey/`. Others pass.
     pub(crate) fn only(&self, text: &str) {
         text.clone_into(&mut self.shared.script().only);
+    }
+
+    /// Forgets the requests that came.
+    pub(crate) fn forget(&self) {
+        self.shared.script().seen.clear();
     }
 
     /// How many requests came.

@@ -4,11 +4,11 @@
 mod alias;
 mod conformance;
 mod denied;
-mod iam;
+pub(crate) mod iam;
 mod key_states;
 mod manager;
 mod names;
 mod relay;
 mod scripted;
-mod server;
+pub(crate) mod server;
 mod stand_in;

@@ -18,13 +18,13 @@ mod manager;
 mod open;
 mod versions;
 
-const HOST: &str = "fake.vault.azure.net";
+pub(crate) const HOST: &str = "fake.vault.azure.net";
 /// The fake reads from a token what its holder may do.
-const ALL: &str = "get-wrapkey-unwrapkey";
+pub(crate) const ALL: &str = "get-wrapkey-unwrapkey";
 
 /// A credential that gives one token for Key Vault, and none for anything else.
 #[derive(Debug)]
-struct Holder(&'static str);
+pub(crate) struct Holder(pub(crate) &'static str);
 
 #[async_trait::async_trait]
 impl TokenCredential for Holder {
@@ -55,7 +55,7 @@ fn options(fake: &FakeKeyVault, rights: &'static str) -> AzureOptions {
         .address(fake.address())
 }
 
-fn uri(name: &str) -> String {
+pub(crate) fn uri(name: &str) -> String {
     format!("azure-kv://{HOST}/keys/{name}")
 }
 

@@ -65,6 +65,23 @@ async fn an_end_of_retries_is_the_last_failure() {
     assert_eq!(bed.calls(), 5, "one call and four retries");
 }
 
+/// On the paused clock a call takes exactly as long as its pauses.
+#[tokio::test(start_paused = true)]
+async fn pauses_grow_and_are_never_the_same() {
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..8 {
+        let bed = Bed::new().await;
+        bed.inner.unwraps().fail_next(4, THROTTLED);
+        let start = tokio::time::Instant::now();
+        assert_eq!(bed.unwrap().await, Ok(()));
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(50 + 100 + 200 + 400), "{took:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        seen.insert(took);
+    }
+    assert!(seen.len() > 4, "eight callers come back at {} moments", seen.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_retry_cannot_help_is_not_tried_again() {
     for fault in KmsFault::ALL {
@@ -153,17 +170,24 @@ async fn a_kms_that_is_down_is_left_alone_and_found_again() {
     }
 }
 
+/// Who can write to the storage can have the KMS refuse, again and again: that must not keep
+/// others from it.
 #[tokio::test(start_paused = true)]
-async fn denials_do_not_open_the_breaker() {
-    let mut options = GuardOptions::default();
-    options.denied_for = Duration::ZERO;
-    let bed = Bed::with(options).await;
-    bed.inner.unwraps().fail(DENIED);
-    for _ in 0..50 {
-        assert_eq!(bed.unwrap().await, Err(DENIED));
+async fn only_outages_and_nonsense_open_the_breaker() {
+    for fault in KmsFault::ALL {
+        let mut options = GuardOptions::default();
+        (options.retries, options.denied_for) = (0, Duration::ZERO);
+        let bed = Bed::with(options).await;
+        let kind = ErrorKind::Kms(*fault);
+        bed.inner.unwraps().fail(kind);
+        for _ in 0..50 {
+            bed.unwrap().await.unwrap_err();
+        }
+        let opens = matches!(fault, KmsFault::Unavailable | KmsFault::BadAnswer);
+        assert_eq!(bed.calls() < 50, opens, "{kind}");
+        bed.inner.unwraps().heal();
+        assert_eq!(bed.unwrap().await.is_err(), opens, "{kind}");
     }
-    bed.inner.unwraps().heal();
-    assert_eq!(bed.unwrap().await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,8 @@ mod kms_guarded;
 #[cfg(feature = "kms-pkcs11")]
 mod kms_pkcs11;
 mod kms_set;
+#[cfg(all(feature = "kms-aws", feature = "kms-azure", feature = "kms-gcp", feature = "kms-vault"))]
+mod kms_trouble;
 #[cfg(feature = "kms-vault")]
 mod kms_vault;
 mod manager;

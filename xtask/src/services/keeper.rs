@@ -19,7 +19,7 @@ use crate::failure::{Failure, Result};
 
 use super::patience::until;
 use super::place::{Place, cannot, open};
-use super::{START_LIMIT, http};
+use super::{START_LIMIT, http, listeners};
 
 /// A server that stops when this is dropped.
 pub(super) struct Kept {
@@ -96,6 +96,11 @@ impl Kept {
             Ok(Some(status)) => Err(self.failure(&format!("ended ({status})"))),
             Err(error) => Err(self.failure(&format!("cannot be watched: {error}"))),
         }
+    }
+
+    /// Fails if the server listens on another address than the loopback.
+    pub(super) fn check_listeners(&self) -> Result {
+        listeners::only_loopback(self.keeper.id())
     }
 
     /// Lets the keeper stop the server, without waiting for it.

@@ -24,6 +24,8 @@ pub(super) fn start(place: &Place) -> Result<Started> {
     command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
     command.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", &secret_key);
     command.env("AUTH", "true").env("SERVICES", "kms,sts,iam");
+    // It would listen on all addresses for MQTT, whatever `BIND_HOST` and `SERVICES` say.
+    command.env("IOT_MTLS_ENABLED", "0").env("SFTP_ENABLED", "0");
     command.env("STATE_DIR", scratch.join("state")).env("HOME", &scratch).env("TMPDIR", &scratch);
     let mut server = Kept::start(place, NAME, &command)?;
     let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);

@@ -1,14 +1,19 @@
 //! The four requests, and what an answer must hold to be believed.
 
 use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::sync::{Arc, OnceLock};
 
 use aws_sdk_kms::Client;
+use aws_sdk_kms::config::IdentityCache;
+use aws_sdk_kms::config::http::HttpResponse;
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{DataKeySpec, KeySpec, KeyState, KeyUsageType};
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use super::fault::{Request, fault};
+use super::fault::{Request, fault, says_expired};
 use super::name::KeyArn;
 use crate::error::{Error, ErrorKind, KmsFault, Result};
 use crate::kms::{KeyUri, KmsContext, WrappedKey};
@@ -20,24 +25,43 @@ pub(super) struct Key {
     pub(super) arn: KeyArn,
     pub(super) uri: KeyUri,
     pub(super) client: Client,
+    /// The same without a memory for credentials; made when it is needed first.
+    renewing: Arc<OnceLock<Client>>,
 }
 
 impl Key {
     pub(super) fn new(arn: KeyArn, client: Client) -> Result<Self> {
-        Ok(Self { uri: arn.uri()?, arn, client })
+        Ok(Self { uri: arn.uri()?, arn, client, renewing: Arc::default() })
+    }
+
+    /// Sends one request. If AWS says that the credentials have expired, it is sent once more with
+    /// those that their source gives now: they may have been changed before their time.
+    async fn ask<T, E, F>(&self, request: Request, send: impl Fn(Client) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let mut answer = send(self.client.clone()).await;
+        if answer.as_ref().is_err_and(says_expired) {
+            answer = send(self.renewing().clone()).await;
+        }
+        answer.map_err(|error| fault(&error, request, self.arn.as_str()))
+    }
+
+    fn renewing(&self) -> &Client {
+        self.renewing.get_or_init(|| {
+            let config = self.client.config().to_builder();
+            Client::from_conf(config.identity_cache(IdentityCache::no_cache()).build())
+        })
     }
 
     pub(super) async fn generate(&self, context: KmsContext<'_>) -> Result<(DataKey, Vec<u8>)> {
         let request = Request::GenerateDataKey;
-        let answer = self
-            .client
-            .generate_data_key()
-            .key_id(self.arn.as_str())
-            .key_spec(DataKeySpec::Aes256)
-            .set_encryption_context(Some(pairs(context)))
-            .send()
-            .await
-            .map_err(|error| fault(&error, request, self.arn.as_str()))?;
+        let send = |client: Client| {
+            let ask = client.generate_data_key().key_id(self.arn.as_str());
+            ask.key_spec(DataKeySpec::Aes256).set_encryption_context(Some(pairs(context))).send()
+        };
+        let answer = self.ask(request, send).await?;
         // First into a type that wipes, whatever else is wrong with the answer.
         let key = data_key(answer.plaintext)?;
         self.same_key(answer.key_id.as_deref(), request)?;
@@ -48,15 +72,12 @@ impl Key {
         let request = Request::Encrypt;
         // Wiped when the SDK lets go of it.
         let plaintext = Bytes::from_owner(key.expose(|key| Zeroizing::new(*key)));
-        let answer = self
-            .client
-            .encrypt()
-            .key_id(self.arn.as_str())
-            .plaintext(Blob::from_maybe_shared(plaintext))
-            .set_encryption_context(Some(pairs(context)))
-            .send()
-            .await
-            .map_err(|error| fault(&error, request, self.arn.as_str()))?;
+        let send = |client: Client| {
+            let ask = client.encrypt().key_id(self.arn.as_str());
+            let ask = ask.plaintext(Blob::from_maybe_shared(plaintext.clone()));
+            ask.set_encryption_context(Some(pairs(context))).send()
+        };
+        let answer = self.ask(request, send).await?;
         self.same_key(answer.key_id.as_deref(), request)?;
         wrapped(answer.ciphertext_blob, request)
     }
@@ -70,15 +91,11 @@ impl Key {
                 "the wrapped data key is damaged: it has no length that AWS KMS gives",
             ));
         }
-        let answer = self
-            .client
-            .decrypt()
-            .key_id(self.arn.as_str())
-            .ciphertext_blob(Blob::new(blob))
-            .set_encryption_context(Some(pairs(context)))
-            .send()
-            .await
-            .map_err(|error| fault(&error, request, self.arn.as_str()))?;
+        let send = |client: Client| {
+            let ask = client.decrypt().key_id(self.arn.as_str()).ciphertext_blob(Blob::new(blob));
+            ask.set_encryption_context(Some(pairs(context))).send()
+        };
+        let answer = self.ask(request, send).await?;
         let key = data_key(answer.plaintext)?;
         self.same_key(answer.key_id.as_deref(), request)?;
         Ok(key)
@@ -87,13 +104,8 @@ impl Key {
     /// Whether the key is there, enabled and of a kind that can wrap.
     pub(super) async fn describe(&self) -> Result<()> {
         let request = Request::DescribeKey;
-        let answer = self
-            .client
-            .describe_key()
-            .key_id(self.arn.as_str())
-            .send()
-            .await
-            .map_err(|error| fault(&error, request, self.arn.as_str()))?;
+        let send = |client: Client| client.describe_key().key_id(self.arn.as_str()).send();
+        let answer = self.ask(request, send).await?;
         let key = answer.key_metadata.ok_or_else(|| bad(request, "says nothing about the key"))?;
         self.same_key(key.arn.as_deref(), request)?;
         let arn = &self.arn;

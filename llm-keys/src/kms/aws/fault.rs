@@ -94,6 +94,12 @@ where
     }
 }
 
+/// Whether AWS knows the credentials, and they have expired.
+pub(super) fn says_expired<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    matches!(error, SdkError::ServiceError(_))
+        && matches!(error.code(), Some("ExpiredToken" | "ExpiredTokenException"))
+}
+
 /// What is to be done about a failure, which is finer than its kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Meaning {

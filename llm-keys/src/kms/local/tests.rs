@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::{KeyId, KeyName, Owner, OwnerId, Service};
+use crate::context::EncryptionContext;
+use crate::model::{KeyId, KeyName, Owner, OwnerId, Service, Tenant, Version};
 
 /// The golden values were computed apart from this code, with Python's `cryptography`.
 const GOLDEN_URI: &str = "local:e5e5af4dc3030158ce5a84f14b87b0bd";

@@ -2,6 +2,7 @@
 
 use base64ct::{Base64, Encoding as _};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::fault::bad_answer;
@@ -61,9 +62,12 @@ pub(super) fn lookup(op: &'static str, body: &[u8]) -> Result<Lease> {
         ttl: u64,
         #[serde(default)]
         renewable: bool,
+        expire_time: Option<IgnoredAny>,
     }
     let Lookup { data } = parse(op, body)?;
-    Ok(Lease { seconds: data.ttl, renewable: data.renewable })
+    // In its last second a token has 0 left, as one that lives for ever has; but it has an end.
+    let seconds = data.ttl.max(u64::from(data.expire_time.is_some()));
+    Ok(Lease { seconds, renewable: data.renewable })
 }
 
 /// The parts of `vault:vN:base64`, or nothing if it is not exactly that. The server takes other
@@ -218,5 +222,18 @@ mod tests {
         let body = br#"{"data":{"ttl":0,"renewable":false,"id":"t"}}"#;
         assert_eq!(lookup(OP, body).unwrap(), Lease { seconds: 0, renewable: false });
         is_bad(login(OP, br#"{"auth":{"client_token":"","lease_duration":60}}"#));
+    }
+
+    #[test]
+    fn the_last_second_of_a_token_is_not_for_ever() {
+        for (body, seconds) in [
+            (r#"{"data":{"ttl":0,"expire_time":null}}"#, 0),
+            (r#"{"data":{"ttl":0}}"#, 0),
+            (r#"{"data":{"ttl":0,"expire_time":"2026-01-01T00:00:00Z"}}"#, 1),
+            (r#"{"data":{"ttl":9,"expire_time":"2026-01-01T00:00:00Z"}}"#, 9),
+        ] {
+            let lease = lookup("kms.test", body.as_bytes()).unwrap();
+            assert_eq!(lease, Lease { seconds, renewable: false }, "{body}");
+        }
     }
 }

@@ -10,10 +10,11 @@ use llm_keys::{Clock as _, SystemClock};
 use super::server::variable;
 
 /// Access key and secret key.
-pub(super) struct AccessKey(pub(super) String, pub(super) String);
+#[derive(Clone, Debug)]
+pub(crate) struct AccessKey(pub(crate) String, pub(crate) String);
 
 /// The administrator of ministack.
-pub(super) fn administrator() -> AccessKey {
+pub(crate) fn administrator() -> AccessKey {
     AccessKey(
         variable("LLM_KEYS_TEST_MINISTACK_ACCESS_KEY"),
         variable("LLM_KEYS_TEST_MINISTACK_SECRET_KEY"),
@@ -21,17 +22,32 @@ pub(super) fn administrator() -> AccessKey {
 }
 
 /// A fresh user who may do what `policy` says, and nothing else.
-pub(super) fn user(policy: &str) -> AccessKey {
+pub(crate) fn user(policy: &str) -> AccessKey {
+    access_key(&named_user(policy))
+}
+
+/// The same by name, without an access key.
+pub(crate) fn named_user(policy: &str) -> String {
     let name = format!("user-{}", uuid::Uuid::new_v4());
     ask(&[("Action", "CreateUser"), ("UserName", &name)]);
     let put = [("Action", "PutUserPolicy"), ("UserName", &name), ("PolicyName", "p")];
     ask(&[&put[..], &[("PolicyDocument", policy)]].concat());
-    let answer = ask(&[("Action", "CreateAccessKey"), ("UserName", &name)]);
+    name
+}
+
+/// A fresh access key of a user.
+pub(crate) fn access_key(user: &str) -> AccessKey {
+    let answer = ask(&[("Action", "CreateAccessKey"), ("UserName", user)]);
     let of = |tag: &str| {
         let (_, rest) = answer.split_once(&format!("<{tag}>")).unwrap();
         rest.split_once('<').unwrap().0.to_owned()
     };
     AccessKey(of("AccessKeyId"), of("SecretAccessKey"))
+}
+
+/// From now on nobody gets anything by that access key.
+pub(crate) fn delete_access_key(user: &str, AccessKey(id, _): &AccessKey) {
+    ask(&[("Action", "DeleteAccessKey"), ("UserName", user), ("AccessKeyId", id)]);
 }
 
 fn ask(form: &[(&str, &str)]) -> String {

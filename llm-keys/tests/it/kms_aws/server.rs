@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub(super) const REGION: &str = "eu-west-1";
 
 /// The address in the environment; the tests do not run without it.
-pub(super) fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: it names a running server; `cargo xtask test` starts one")
     })
@@ -23,7 +23,7 @@ pub(super) fn localstack() -> SdkConfig {
     config(&variable("LLM_KEYS_TEST_LOCALSTACK"), "test", "test")
 }
 
-pub(super) fn config(endpoint: &str, access_key: &str, secret_key: &str) -> SdkConfig {
+pub(crate) fn config(endpoint: &str, access_key: &str, secret_key: &str) -> SdkConfig {
     let credentials = Credentials::new(access_key, secret_key, None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -33,12 +33,12 @@ pub(super) fn config(endpoint: &str, access_key: &str, secret_key: &str) -> SdkC
         .build()
 }
 
-pub(super) fn admin() -> Client {
+pub(crate) fn admin() -> Client {
     Client::new(&localstack())
 }
 
 /// The ARN of a fresh key.
-pub(super) async fn create_key(admin: &Client) -> String {
+pub(crate) async fn create_key(admin: &Client) -> String {
     let made = admin.create_key().send().await.unwrap();
     made.key_metadata.unwrap().arn.unwrap()
 }

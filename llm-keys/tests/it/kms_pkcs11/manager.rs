@@ -1,11 +1,14 @@
 //! The whole engine on keys in a token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use llm_keys::error::KmsFault;
-use llm_keys::kms::KmsSet;
 use llm_keys::kms::pkcs11::Pkcs11Kms;
+use llm_keys::kms::{GuardOptions, Guarded, KmsSet};
+use llm_keys::manager::CacheOptions;
 use llm_keys::store::MemoryStore;
+use llm_keys::testing::fakes::ManualClock;
 use llm_keys::{ApiKey, EnvelopeKeyManager, ErrorKind, KeyId, SecureKeyManager as _, StoreOptions};
 
 use super::soft_hsm::soft_hsm;
@@ -44,4 +47,34 @@ async fn keys_of_both_sides_of_a_rotation_are_read() {
     let forgotten = manager(&store, &new, &[]).await;
     let error = forgotten.get_api_key(&alice).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::WrongKey));
+}
+
+/// KM3 without a wire: a token that is gone for longer than a cached key lives.
+#[tokio::test]
+async fn cached_keys_outlive_a_lost_token_for_their_time() {
+    const TTL: Duration = Duration::from_secs(1000);
+    let hsm = soft_hsm!("cached_keys_outlive_a_lost_token_for_their_time");
+    hsm.add_token("llmkeys");
+    hsm.add_key("llmkeys", "kek", &[1]);
+    let kms = hsm.open("token=llmkeys;object=kek").await.unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let keys = EnvelopeKeyManager::builder()
+        .kms(KmsSet::single(Guarded::new(kms, GuardOptions::default())))
+        .store(MemoryStore::new())
+        .clock(Arc::clone(&clock))
+        .cache(CacheOptions::default().ttl(TTL))
+        .build()
+        .await
+        .unwrap();
+    let (id, options) = (KeyId::global("openai").unwrap(), StoreOptions::default());
+    keys.store_api_key(&id, ApiKey::new("sk-a").unwrap(), &options).await.unwrap();
+    assert!(keys.get_api_key(&id).await.unwrap().is_some());
+
+    std::fs::remove_dir_all(hsm.tokens()).unwrap();
+    assert!(keys.get_api_key(&id).await.unwrap().is_some(), "within its time");
+    clock.advance(TTL);
+    let down = ErrorKind::Kms(KmsFault::Unavailable);
+    assert_eq!(keys.get_api_key(&id).await.unwrap_err().kind(), down);
+    let stored = keys.store_api_key(&id, ApiKey::new("sk-b").unwrap(), &options).await;
+    assert_eq!(stored.map(drop).unwrap_err().kind(), down);
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use llm_keys::SecretBytes;
 use llm_keys::kms::vault::{VaultKms, VaultOptions};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::refusals::write_private;
 use super::server::Server;
-use super::{generate, said};
+use super::{generate, said, until};
+use crate::fault_proxy::FaultProxy;
 
-struct AppRole {
+pub(crate) struct AppRole {
     server: Server,
     mount: String,
     auth: String,
@@ -20,7 +21,10 @@ struct AppRole {
 
 impl AppRole {
     async fn new(settings: Value) -> Self {
-        let server = Server::dev();
+        Self::at(Server::dev(), settings).await
+    }
+
+    pub(crate) async fn at(server: Server, settings: Value) -> Self {
         let mount = server.mount().await;
         server.make_key(&mount, "k", json!({})).await;
         let (policy, auth) = (server.policy(&mount).await, server.auth("approle").await);
@@ -34,7 +38,7 @@ impl AppRole {
     }
 
     /// A secret id that is good for so many logins.
-    async fn secret_id(&self, uses: u32) -> String {
+    pub(crate) async fn secret_id(&self, uses: u32) -> String {
         let path = format!("auth/{}/role/app/secret-id", self.auth);
         let answer = self.server.must("POST", &path, json!({ "num_uses": uses })).await;
         answer["data"]["secret_id"].as_str().unwrap().to_owned()
@@ -46,43 +50,57 @@ impl AppRole {
         self.server.open_as(&self.mount, "k", &more, options).await
     }
 
-    async fn open_with(&self, secret_id: &str) -> VaultKms {
+    pub(crate) async fn open_with(&self, secret_id: &str) -> VaultKms {
         let secret_id = SecretBytes::copy_from(secret_id.as_bytes());
         self.open(VaultOptions::new().secret_id(secret_id)).await
     }
 }
 
-/// Two seconds each, six in all: the secret id pays for two logins only, so the token must have
-/// been renewed in between.
-#[tokio::test]
-async fn a_token_is_renewed_and_at_its_longest_life_replaced() {
-    let role = AppRole::new(json!({ "token_ttl": "2s", "token_max_ttl": "6s" })).await;
-    let kms = role.open_with(&role.secret_id(2).await).await;
-    let end = Instant::now() + Duration::from_millis(7500);
-    while Instant::now() < end {
-        generate(&kms).await.unwrap();
-        sleep(Duration::from_millis(150)).await;
-    }
+/// A role at a server behind a proxy that counts requests with `text` in their head.
+async fn counting(text: &str, settings: Value) -> (FaultProxy, AppRole) {
+    let dev = Server::dev();
+    let proxy = FaultProxy::start(&dev.address).await;
+    proxy.only(text);
+    let server = Server::new(proxy.url(), dev.token, None);
+    (proxy, AppRole::at(server, settings).await)
 }
 
+/// The secret id pays for two logins only, so the token must have been renewed in between.
+#[tokio::test]
+async fn a_token_is_renewed_and_at_its_longest_life_replaced() {
+    let lives = json!({ "token_ttl": "2s", "token_max_ttl": "4s" });
+    let (proxy, role) = counting("/v1/auth/", lives).await;
+    let seen = |text| proxy.seen().iter().filter(|asked| asked.first.contains(text)).count();
+    let kms = role.open_with(&role.secret_id(2).await).await;
+    until(async || {
+        generate(&kms).await.unwrap();
+        seen("/login ") == 2
+    })
+    .await;
+    assert!(seen("/renew-self ") > 0);
+}
+
+/// The first token would live for three seconds; the third renewal is after that.
 #[tokio::test]
 async fn a_token_is_renewed_while_nobody_calls() {
-    let role = AppRole::new(json!({ "token_ttl": "2s", "token_max_ttl": "60s" })).await;
+    let lives = json!({ "token_ttl": "3s", "token_max_ttl": "60s" });
+    let (renewals, role) = counting("/renew-self", lives).await;
     let kms = role.open_with(&role.secret_id(1).await).await;
     generate(&kms).await.unwrap();
-    sleep(Duration::from_secs(5)).await;
+    until(async || renewals.requests() >= 3).await;
     generate(&kms).await.expect("one login was enough");
 }
 
 #[tokio::test]
 async fn a_token_that_cannot_be_renewed_is_replaced_before_it_ends() {
-    let role = AppRole::new(json!({ "token_type": "batch", "token_ttl": "2s" })).await;
+    let lives = json!({ "token_type": "batch", "token_ttl": "2s" });
+    let (logins, role) = counting("/login HTTP", lives).await;
     let kms = role.open_with(&role.secret_id(0).await).await;
-    let end = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < end {
+    until(async || {
         generate(&kms).await.unwrap();
-        sleep(Duration::from_millis(100)).await;
-    }
+        logins.requests() == 3
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -9,17 +9,17 @@ use uuid::Uuid;
 
 use super::token;
 
-pub(super) struct Server {
+pub(crate) struct Server {
     http: Client,
     /// `http://host:port`
-    pub(super) address: String,
-    pub(super) token: String,
+    pub(crate) address: String,
+    pub(crate) token: String,
     pub(super) ca: Option<PathBuf>,
 }
 
 impl Server {
     /// The one without TLS.
-    pub(super) fn dev() -> Self {
+    pub(crate) fn dev() -> Self {
         let (address, token) = ("LLM_KEYS_TEST_OPENBAO", "LLM_KEYS_TEST_OPENBAO_TOKEN");
         Self::new(variable(address), variable(token), None)
     }
@@ -31,7 +31,7 @@ impl Server {
         Self::new(variable(address), variable(token), Some(ca))
     }
 
-    pub(super) fn new(address: String, token: String, ca: Option<PathBuf>) -> Self {
+    pub(crate) fn new(address: String, token: String, ca: Option<PathBuf>) -> Self {
         let mut http = Client::builder().no_proxy();
         if let Some(ca) = &ca {
             let pem = std::fs::read(ca).unwrap();
@@ -41,7 +41,7 @@ impl Server {
     }
 
     /// The status and the document of any call.
-    pub(super) async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let request = self.http.request(method, format!("{}/v1/{path}", self.address));
         let request = request.header("x-vault-token", &self.token);
@@ -52,20 +52,20 @@ impl Server {
     }
 
     /// The document of a call that must succeed.
-    pub(super) async fn must(&self, method: &str, path: &str, body: Value) -> Value {
+    pub(crate) async fn must(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, answer) = self.call(method, path, body).await;
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
     }
 
     /// A mount of its own.
-    pub(super) async fn mount(&self) -> String {
+    pub(crate) async fn mount(&self) -> String {
         let mount = format!("it-{}", Uuid::new_v4().simple());
         self.must("POST", &format!("sys/mounts/{mount}"), json!({ "type": "transit" })).await;
         mount
     }
 
-    pub(super) async fn make_key(&self, mount: &str, key: &str, settings: Value) {
+    pub(crate) async fn make_key(&self, mount: &str, key: &str, settings: Value) {
         self.must("POST", &format!("{mount}/keys/{key}"), settings).await;
     }
 
@@ -77,7 +77,7 @@ impl Server {
     }
 
     /// A policy that permits nothing but what the guide says, for all keys of `mount`.
-    pub(super) async fn policy(&self, mount: &str) -> String {
+    pub(crate) async fn policy(&self, mount: &str) -> String {
         let rules = format!(
             "path \"{mount}/datakey/plaintext/*\" {{ capabilities = [\"update\"] }}\n\
              path \"{mount}/decrypt/*\" {{ capabilities = [\"update\"] }}\n\
@@ -89,7 +89,7 @@ impl Server {
     }
 
     /// A token made with `settings`.
-    pub(super) async fn make_token(&self, settings: Value) -> String {
+    pub(crate) async fn make_token(&self, settings: Value) -> String {
         let answer = self.must("POST", "auth/token/create", settings).await;
         answer["auth"]["client_token"].as_str().unwrap().to_owned()
     }
@@ -113,11 +113,11 @@ impl Server {
     }
 
     /// A provider for a key, with the administrator's token.
-    pub(super) async fn open(&self, mount: &str, key: &str) -> VaultKms {
+    pub(crate) async fn open(&self, mount: &str, key: &str) -> VaultKms {
         self.open_as(mount, key, "", token(&self.token)).await
     }
 
-    pub(super) async fn open_as(
+    pub(crate) async fn open_as(
         &self,
         mount: &str,
         key: &str,
