@@ -116,7 +116,7 @@ impl<P: KmsProvider> Guarded<P> {
             .when(|failed: &Failed| failed.again() && self.budget.withdraw());
         // The pauses count, too.
         let result = match timeout_at(deadline, attempts).await {
-            Ok(result) => result.map_err(Failed::into_error),
+            Ok(result) => result.map_err(|failed| advised(failed.into_error())),
             Err(_) => Err(self.too_slow(op)),
         };
         if let Err(error) = &result
@@ -184,6 +184,14 @@ impl Failed {
 
 fn fault(op: &'static str, detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Kms(KmsFault::Unavailable), op, detail)
+}
+
+/// An outage that nobody gave advice for gets some.
+fn advised(error: Error) -> Error {
+    if error.hint().is_some() || !error.is_retryable() {
+        return error;
+    }
+    error.with_hint("try again; `llm-keys kms check` says whether the KMS is back")
 }
 
 /// What counts against the KMS. Nonsense does too: something else may answer in its place.

@@ -67,6 +67,18 @@ async fn an_end_of_retries_is_the_last_failure() {
 
 /// On the paused clock a call takes exactly as long as its pauses.
 #[tokio::test(start_paused = true)]
+async fn an_outage_comes_with_advice_and_a_refusal_keeps_its_own() {
+    for (kind, advised) in [(DOWN, true), (THROTTLED, true), (DENIED, false)] {
+        let bed = Bed::new().await;
+        bed.inner.unwraps().fail(kind);
+        let context = KmsContext { context: &bed.context, readable: false };
+        let error = bed.guarded.unwrap_key(&bed.wrapped, context).await.unwrap_err();
+        let says = error.hint().is_some_and(|hint| hint.contains("llm-keys kms check"));
+        assert_eq!(says, advised, "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn pauses_grow_and_are_never_the_same() {
     let mut seen = std::collections::HashSet::new();
     for _ in 0..8 {

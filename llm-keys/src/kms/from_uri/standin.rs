@@ -64,10 +64,6 @@ impl StandIn {
                 Ok(self.opened.get_or_init(|| kms))
             }
             Err(error) => {
-                let error = match error.hint() {
-                    Some(_) => error,
-                    None => error.with_hint("`llm-keys kms check` says whether it is back"),
-                };
                 *failed = Some(error.clone());
                 self.failures.fetch_add(1, SeqCst);
                 Err(error)
