@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod hung_hsm;
+mod kms_policy;
 mod processes;
 mod reference;
 mod sandbox;
