@@ -1,9 +1,12 @@
 //! The `llm-keys` program: the engine from a shell.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use clap::error::ErrorKind as ClapKind;
+use llm_keys::{Clock as _, SystemClock};
+use tokio::runtime::Runtime;
 
 use crate::args::Cli;
 use crate::exit::Exit;
@@ -43,6 +46,9 @@ fn run(cli: Cli) -> Exit {
             return failure.exit();
         }
     };
+    // What `leave` waits with is made now: making it takes the loader's lock, which a thread holds
+    // that hangs in loading a library.
+    runtime.handle().block_on(std::future::ready(()));
     let result = runtime.block_on(async {
         tokio::select! {
             // The command runs first, up to where it waits: reading standard input is not to be
@@ -52,14 +58,32 @@ fn run(cli: Cli) -> Exit {
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
         }
     });
-    match result {
+    let exit = match result {
         Ok(()) => Exit::Ok,
         Err(failure) => {
             output.failure(&failure);
             failure.exit()
         }
+    };
+    leave(runtime, exit);
+    exit
+}
+
+/// Lets threads finish that are still at work, such as a database write that Ctrl-C came into, but
+/// waits for none that hangs: a call into the library of an HSM that is away may never return.
+fn leave(runtime: Runtime, exit: Exit) {
+    let clock = SystemClock::new();
+    runtime.shutdown_timeout(PATIENCE);
+    if clock.monotonic() >= PATIENCE {
+        // Not the usual end, which runs the destructors of all libraries and takes the loader's
+        // lock: either may wait for the thread that hangs. What was printed is not in a buffer.
+        signal_hook::low_level::exit(exit.code().into());
     }
 }
+
+/// A write takes some milliseconds. One that takes longer than this is cut off, and the database
+/// undoes it as after a power cut.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Ends where the arguments make no command: with help, or with an error.
 fn refuse(error: &clap::Error) -> Exit {

@@ -7,6 +7,7 @@ use crate::{generate, workspace};
 mod dependencies;
 mod links;
 mod sizes;
+mod tree;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -25,6 +26,7 @@ pub(crate) fn run_all(args: &Args) -> Result {
     links::check(&root)?;
     run(&mut cargo(["fmt", "--all", "--check"])?)?;
     run(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?)?;
+    tree::check()?;
     dependencies::check(args.offline, args.require_advisories)?;
     let strict = ["--", "-D", "warnings"];
     let clippy = ["clippy", "--workspace", "--all-targets", "--all-features"];

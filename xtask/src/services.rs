@@ -57,8 +57,24 @@ impl Services {
     /// # Errors
     /// A server that does not start fails the run; no test is skipped for want of one.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_rooms(ROOMS.iter().collect())
+    }
+
+    /// Starts those of these names.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), or if there is none of such a name.
+    pub(crate) fn start_some(names: &[&str]) -> Result<Self> {
+        let find = |name: &&str| {
+            let room = ROOMS.iter().find(|room| room.name == *name);
+            room.ok_or_else(|| Failure::new(format!("no server is called {name}")))
+        };
+        Self::start_rooms(names.iter().map(find).collect::<Result<_>>()?)
+    }
+
+    fn start_rooms(rooms: Vec<&Room>) -> Result<Self> {
         let place = Place::take()?;
-        let wanted = ROOMS.iter().filter(|room| std::env::var_os(room.variable).is_none());
+        let wanted = rooms.into_iter().filter(|room| std::env::var_os(room.variable).is_none());
         let outcomes = std::thread::scope(|scope| {
             let starting: Vec<_> =
                 wanted.map(|room| scope.spawn(|| start_one(room, &place))).collect();

@@ -1,7 +1,9 @@
 //! The program as its users run it: processes, files, pipes and terminals.
 #![cfg(test)]
 
+mod hung_hsm;
 mod kms_allow;
+mod kms_policy;
 mod processes;
 mod reference;
 mod sandbox;

@@ -9,6 +9,7 @@ mod gcm;
 mod kms_aws;
 #[cfg(feature = "kms-azure")]
 mod kms_azure;
+mod kms_calls;
 #[cfg(feature = "kms-gcp")]
 mod kms_gcp;
 #[cfg(feature = "kms-remote")]

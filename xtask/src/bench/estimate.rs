@@ -61,6 +61,10 @@ impl Pair {
     pub(super) fn ratio(self) -> f64 {
         self.ours / self.baseline
     }
+
+    pub(super) fn added(self) -> f64 {
+        self.ours - self.baseline
+    }
 }
 
 #[cfg(test)]

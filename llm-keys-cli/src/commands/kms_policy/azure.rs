@@ -20,7 +20,7 @@ pub(super) fn policy(text: &str) -> Option<Policy> {
     }
     let scope = format!("$(az keyvault show --name {vault} --query id --output tsv)/keys/{key}");
     let text = format!(
-        "az role assignment create --role \"Key Vault Crypto User\" \\\n  \
+        "az role assignment create --role \"Key Vault Crypto Service Encryption User\" \\\n  \
          --assignee PRINCIPAL \\\n  --scope \"{scope}\"\n"
     );
     let actions = "a role of your own needs the data actions \

@@ -10,15 +10,11 @@ pub(super) fn policy(text: &str) -> Option<Policy> {
     if !is_plain(mount) || !is_plain(key) {
         return None;
     }
-    let rules = [
-        (format!("{mount}/datakey/plaintext/{key}"), "update"),
-        (format!("{mount}/encrypt/{key}"), "update"),
-        (format!("{mount}/decrypt/{key}"), "update"),
-        (format!("{mount}/keys/{key}"), "read"),
-    ];
-    let rule = |(path, right)| format!("path \"{path}\" {{\n  capabilities = [\"{right}\"]\n}}\n");
+    let rule = |operation| {
+        format!("path \"{mount}/{operation}/{key}\" {{\n  capabilities = [\"update\"]\n}}\n")
+    };
     Some(Policy {
-        text: rules.into_iter().map(rule).collect(),
+        text: ["datakey/plaintext", "encrypt", "decrypt"].into_iter().map(rule).collect(),
         notes: vec![
             "without `create` on `encrypt`, a mistyped name never makes a key; \
              write it with `vault policy write llm-keys FILE`, in the namespace of the mount",
