@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use llm_keys::error::Result;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
 use llm_keys::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
-use llm_keys::{Clock, Cursor, KeyFilter, KeyId, Page, PageSize, SystemClock, Tenant, Version};
+use llm_keys::{
+    Clock, Cursor, KeyFilter, KeyId, Micros, Page, PageSize, SystemClock, Tenant, Version,
+};
 use uuid::Uuid;
 
 /// Hands every call on to `S`, and measures it.
@@ -43,6 +45,10 @@ impl<S: KeyStore> MeasuredStore<S> {
 pub struct Measures {
     pub key_find: Measure,
     pub version_find: Measure,
+    pub version_list: Measure,
+    pub version_scan: Measure,
+    pub key_due: Measure,
+    pub system_list: Measure,
     pub key_list: Measure,
     pub commit: Measure,
     pub touch: Measure,
@@ -89,6 +95,35 @@ impl<S: KeyStore> KeyStore for MeasuredStore<S> {
     async fn version_find(&self, record: Uuid, version: Version) -> Result<Option<VersionRow>> {
         let _running = self.start(&self.measures.version_find);
         self.inner.version_find(record, version).await
+    }
+
+    async fn version_list(&self, record: Uuid) -> Result<Vec<VersionRow>> {
+        let _running = self.start(&self.measures.version_list);
+        self.inner.version_list(record).await
+    }
+
+    async fn version_scan(
+        &self,
+        after: Option<(Uuid, Version)>,
+        size: PageSize,
+    ) -> Result<Vec<(KeyRow, VersionRow)>> {
+        let _running = self.start(&self.measures.version_scan);
+        self.inner.version_scan(after, size).await
+    }
+
+    async fn key_due(
+        &self,
+        before: Micros,
+        after: Option<(Micros, Uuid)>,
+        size: PageSize,
+    ) -> Result<Vec<KeyRow>> {
+        let _running = self.start(&self.measures.key_due);
+        self.inner.key_due(before, after, size).await
+    }
+
+    async fn system_list(&self) -> Result<Vec<SystemRow>> {
+        let _running = self.start(&self.measures.system_list);
+        self.inner.system_list().await
     }
 
     async fn key_list(

@@ -11,12 +11,14 @@ pub(crate) mod changes;
 pub(crate) mod commit;
 pub(crate) mod events;
 pub(crate) mod expect;
+pub(crate) mod key_due;
 pub(crate) mod key_find;
 pub(crate) mod key_list;
 #[cfg(test)]
 mod plan_tests;
 pub(crate) mod system;
 pub(crate) mod touch;
+pub(crate) mod version_list;
 
 /// Begins a transaction that writes; [`end_txn`] ends it, whatever happened in between.
 pub(crate) async fn begin_txn(conn: &mut Conn, op: &'static str) -> Result<()> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use llm_keys::error::Result;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
 use llm_keys::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
-use llm_keys::{Cursor, KeyFilter, KeyId, Page, PageSize, Tenant, Version};
+use llm_keys::{Cursor, KeyFilter, KeyId, Micros, Page, PageSize, Tenant, Version};
 use uuid::Uuid;
 
 use crate::backend::Conn;
@@ -157,6 +157,51 @@ impl KeyStore for DieselStore {
         unbroken(async move {
             let mut conn = shared.reader("store.version_find").await?;
             queries::key_find::version_find(&mut conn, record, version).await
+        })
+        .await
+    }
+
+    async fn version_list(&self, record: Uuid) -> Result<Vec<VersionRow>> {
+        let shared = Arc::clone(&self.shared);
+        unbroken(async move {
+            let mut conn = shared.reader("store.version_list").await?;
+            queries::version_list::version_list(&mut conn, record).await
+        })
+        .await
+    }
+
+    async fn version_scan(
+        &self,
+        after: Option<(Uuid, Version)>,
+        size: PageSize,
+    ) -> Result<Vec<(KeyRow, VersionRow)>> {
+        let shared = Arc::clone(&self.shared);
+        unbroken(async move {
+            let mut conn = shared.reader("store.version_scan").await?;
+            queries::version_list::version_scan(&mut conn, after, size).await
+        })
+        .await
+    }
+
+    async fn key_due(
+        &self,
+        before: Micros,
+        after: Option<(Micros, Uuid)>,
+        size: PageSize,
+    ) -> Result<Vec<KeyRow>> {
+        let shared = Arc::clone(&self.shared);
+        unbroken(async move {
+            let mut conn = shared.reader("store.key_due").await?;
+            queries::key_due::key_due(&mut conn, before, after, size).await
+        })
+        .await
+    }
+
+    async fn system_list(&self) -> Result<Vec<SystemRow>> {
+        let shared = Arc::clone(&self.shared);
+        unbroken(async move {
+            let mut conn = shared.reader("store.system_list").await?;
+            queries::system::system_list(&mut conn).await
         })
         .await
     }

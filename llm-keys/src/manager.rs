@@ -46,6 +46,7 @@ mod record;
 mod sentinel;
 mod store;
 mod uses;
+mod write;
 
 /// Stores API keys and gives them back.
 ///

@@ -5,6 +5,7 @@
 
 pub use self::caller::{Actor, Caller, Reason, RequestId};
 pub use self::filter::{Cursor, KeyFilter, Page, PageSize};
+pub use self::kept::Kept;
 pub use self::key_id::{KeyId, Owner};
 pub use self::metadata::KeyMetadata;
 pub use self::notes::{Hint, Labels, Settings, TemplateRef};
@@ -14,6 +15,7 @@ pub use self::version::{Days, Seq, Version};
 
 mod caller;
 mod filter;
+mod kept;
 mod key_id;
 mod metadata;
 mod notes;

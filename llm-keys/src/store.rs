@@ -160,6 +160,10 @@ impl StoreCapabilities {
 /// | 14 | Each commit that touches keys or versions moves `changes_since` forward and names those keys | `testing::store::the_feed_names_changed_keys` |
 /// | 15 | System records are apart for each tenant | `testing::store::system_records_are_per_tenant` |
 /// | 16 | Events of a change are readable in order, and those of a refused change are not there | `testing::store::events_ride_in_the_change` |
+/// | 17 | `version_list` gives every version of one record, in order | `testing::store::all_versions_of_a_record` |
+/// | 18 | `version_scan` gives each version that has an envelope once, with its key, whatever the tenant | `testing::store::a_scan_covers_every_envelope_once` |
+/// | 19 | `system_list` gives every system record | `testing::store::all_system_records` |
+/// | 20 | `key_due` gives the keys that fall due before then, the most urgent first, whatever the tenant and state | `testing::store::due_keys_are_found` |
 #[async_trait]
 pub trait KeyStore: fmt::Debug + Send + Sync {
     /// A key and its current version, in one read.
@@ -167,6 +171,19 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
 
     /// One version of a key.
     async fn version_find(&self, record: Uuid, version: Version) -> Result<Option<VersionRow>>;
+
+    /// All versions of a record, oldest first; none for an unknown record. There are as many as the
+    /// key ever had, less those that were purged.
+    async fn version_list(&self, record: Uuid) -> Result<Vec<VersionRow>>;
+
+    /// One page of the versions of all tenants that have an envelope, each with its key, ordered by
+    /// record and version: from the start, or after `after`. For work on everything, such as
+    /// wrapping anew. A version that is written meanwhile may or may not be among them.
+    async fn version_scan(
+        &self,
+        after: Option<(Uuid, Version)>,
+        size: PageSize,
+    ) -> Result<Vec<(KeyRow, VersionRow)>>;
 
     /// One page of keys: from the start, or after `after`.
     async fn key_list(
@@ -181,6 +198,18 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
 
     /// Records last uses, many at once. A lost one is no harm: this is not part of a key.
     async fn touch(&self, uses: &[Use]) -> Result<()>;
+
+    /// The keys of all tenants whose [`due_at`](KeyRow::due_at) is before `before`, the most urgent
+    /// first and then by record: from the start, or after `after`.
+    async fn key_due(
+        &self,
+        before: Micros,
+        after: Option<(Micros, Uuid)>,
+        size: PageSize,
+    ) -> Result<Vec<KeyRow>>;
+
+    /// All system records of all tenants; there are few.
+    async fn system_list(&self) -> Result<Vec<SystemRow>>;
 
     /// A system record.
     async fn system_find(&self, tenant: &Tenant, name: &SystemName) -> Result<Option<SystemRow>>;
@@ -207,6 +236,31 @@ impl<S: KeyStore + ?Sized> KeyStore for Arc<S> {
 
     async fn version_find(&self, record: Uuid, version: Version) -> Result<Option<VersionRow>> {
         (**self).version_find(record, version).await
+    }
+
+    async fn version_list(&self, record: Uuid) -> Result<Vec<VersionRow>> {
+        (**self).version_list(record).await
+    }
+
+    async fn version_scan(
+        &self,
+        after: Option<(Uuid, Version)>,
+        size: PageSize,
+    ) -> Result<Vec<(KeyRow, VersionRow)>> {
+        (**self).version_scan(after, size).await
+    }
+
+    async fn key_due(
+        &self,
+        before: Micros,
+        after: Option<(Micros, Uuid)>,
+        size: PageSize,
+    ) -> Result<Vec<KeyRow>> {
+        (**self).key_due(before, after, size).await
+    }
+
+    async fn system_list(&self) -> Result<Vec<SystemRow>> {
+        (**self).system_list().await
     }
 
     async fn key_list(

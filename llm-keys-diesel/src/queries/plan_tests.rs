@@ -12,9 +12,11 @@ use llm_keys::{KeyFilter, KeyId, Owner, OwnerId, Tenant};
 use super::changes::feed;
 use super::events::events_after;
 use super::expect::{key_of_record, record_of};
+use super::key_due::{between, rest_of as rest_of_due, until};
 use super::key_find::{key_with_current, one_version};
 use super::key_list::{OwnerRange, Range, page, page_of_owner};
 use super::system::one_system;
+use super::version_list::{all_versions, later_than, rest_of};
 use crate::migrate::SQLITE_MIGRATIONS;
 
 #[derive(QueryableByName)]
@@ -75,7 +77,17 @@ fn every_page_seeks() {
 }
 
 #[test]
+fn due_keys_are_found_by_when_they_are_due() {
+    for plan in [plan(&until(1, 2)), plan(&between(1, 2, 3)), plan(&rest_of_due(1, "r", 2))] {
+        assert_seeks(&plan, "llm_keys_keys_by_due");
+    }
+}
+
+#[test]
 fn everything_else_seeks() {
+    assert_seeks(&plan(&all_versions("r")), "(record=?)");
+    assert_seeks(&plan(&rest_of("r", 1, 2)), "(record=? AND version>?)");
+    assert_seeks(&plan(&later_than("r", 2)), "(record>?)");
     assert_seeks(&plan(&one_version("r", 1)), "(record=? AND version=?)");
     assert_seeks(&plan(&record_of("default", "p")), "(tenant=? AND path=?)");
     assert_seeks(&plan(&key_of_record("r")), "(record=?)");

@@ -26,6 +26,15 @@ pub(crate) async fn system_find(
     found.map(SystemRow::try_from).transpose()
 }
 
+/// All of them.
+pub(crate) async fn system_list(conn: &mut Conn) -> Result<Vec<SystemRow>> {
+    let found: Vec<StoredSystem> = on_backend!(conn, |conn| {
+        system::table.order((system::tenant.asc(), system::name.asc())).load(conn).await
+    })
+    .map_err(|error| failed("store.system_list", error))?;
+    found.into_iter().map(SystemRow::try_from).collect()
+}
+
 #[auto_type]
 pub(super) fn one_system<'a>(tenant: &'a str, name: &'a str) -> _ {
     system::table.filter(system::tenant.eq(tenant)).filter(system::name.eq(name))

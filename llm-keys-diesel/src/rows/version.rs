@@ -17,6 +17,7 @@ const TABLE: &str = "llm_keys_versions";
 pub(crate) struct NewVersion<'a> {
     record: String,
     version: i64,
+    generation: i64,
     state: &'a str,
     until: Option<i64>,
     envelope: Option<&'a [u8]>,
@@ -32,6 +33,8 @@ impl<'a> From<&'a VersionRow> for NewVersion<'a> {
         Self {
             record: row.record.hyphenated().to_string(),
             version: version_column(row.version),
+            // No key row counts so far.
+            generation: i64::try_from(row.generation).unwrap_or(i64::MAX),
             state: row.state.word(),
             until: match row.state {
                 VersionState::Retiring { until } => Some(until.0),
@@ -52,6 +55,7 @@ impl<'a> From<&'a VersionRow> for NewVersion<'a> {
 pub(crate) struct StoredVersion {
     record: String,
     version: i64,
+    generation: i64,
     state: String,
     until: Option<i64>,
     envelope: Option<Vec<u8>>,
@@ -79,6 +83,7 @@ impl TryFrom<StoredVersion> for VersionRow {
         Ok(Self {
             record: record(TABLE, &row.record)?,
             version: version(TABLE, "version", row.version)?,
+            generation: u64::try_from(row.generation).map_err(|_| bad("generation"))?,
             state,
             envelope: row.envelope.map(Envelope::from_bytes),
             rewrap: row.rewrap,

@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
 use llm_keys::envelope::Envelope;
-use llm_keys::model::{KeyRow, Labels, Settings, VersionRow, VersionState};
+use llm_keys::model::{Kept, KeyRow, Labels, Settings, VersionRow, VersionState};
 use llm_keys::store::{Change, Expect};
 use llm_keys::{Actor, KeyId, KeyState, Micros, Version};
 use llm_keys_diesel::DieselStore;
@@ -52,12 +52,15 @@ pub(crate) fn key_row(id: &KeyId, record: u128) -> KeyRow {
         current: Some(Version::FIRST),
         latest: Some(Version::FIRST),
         generation: 1,
+        kept: Kept::default(),
         settings: Settings::default(),
         template: None,
         labels: Labels::default(),
         hint: None,
         expires_at: None,
         rotate_every: None,
+        due_at: None,
+        due_told: None,
         created_at: Micros(1),
         updated_at: Micros(1),
         last_used_at: None,
@@ -69,6 +72,7 @@ pub(crate) fn version_row(record: u128, envelope: Vec<u8>) -> VersionRow {
     VersionRow {
         record: Uuid::from_u128(record),
         version: Version::FIRST,
+        generation: 1,
         state: VersionState::Live,
         envelope: Some(Envelope::from_bytes(envelope)),
         rewrap: false,

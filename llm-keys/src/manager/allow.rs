@@ -1,8 +1,8 @@
 //! Adding to the record of KMS keys: what an alias means now, and what somebody allows.
 
-use super::change_state::{ATTEMPTS, busy};
 use super::envelope_manager::{Core, EnvelopeKeyManager};
 use super::pins::{Ask, locked, place};
+use super::write::{ATTEMPTS, busy};
 use crate::context::EncryptionContext;
 use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind, KmsFault, Result};

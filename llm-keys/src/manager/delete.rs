@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::change_state::{ATTEMPTS, busy};
 use super::envelope_manager::Core;
 use super::options::ChangeOptions;
+use super::write::{ATTEMPTS, busy};
 use crate::error::{ErrorKind, Result};
 use crate::event::Action;
 use crate::model::KeyId;

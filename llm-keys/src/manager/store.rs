@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::change_state::ATTEMPTS;
 use super::envelope_manager::Core;
 use super::options::{ExpectVersion, StoreOptions};
+use super::write::{ATTEMPTS, Draft};
 use crate::context::EncryptionContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Action;
 use crate::model::{
-    Caller, Hint, KeyId, KeyRow, KeyState, Labels, Settings, Version, VersionRow, VersionState,
+    Caller, Hint, Kept, KeyId, KeyRow, KeyState, Labels, Settings, Version, VersionRow,
+    VersionState,
 };
 use crate::secret::ApiKey;
-use crate::store::{Change, Expect};
 
 const OP: &str = "manager.store";
 
@@ -50,37 +50,28 @@ impl Core {
         options: &StoreOptions,
         caller: &Arc<Caller>,
     ) -> Result<Version> {
-        let failed = async |error| self.failed(Action::KeyStore, id, caller, error).await;
-        let (row, change) = match self.plan(id, key, options, caller).await {
+        let (draft, version) = match self.plan(id, key, options, caller).await {
             Ok(plan) => plan,
-            Err(error) => return Err(failed(error).await),
+            Err(error) => return Err(self.failed(Action::KeyStore, id, caller, error).await),
         };
-        let (version, mut change) = (row.current.unwrap_or(Version::FIRST), change);
-        let event = self.change_event(Action::KeyStore, &row, Some(version), caller);
-        self.record(&event).await?;
-        change.events.push(event);
-        match Self::commit(self, id, change).await {
-            Ok(()) => Ok(version),
-            Err(error) => Err(failed(error).await),
-        }
+        self.write(draft, Action::KeyStore, Some(version), caller).await?;
+        Ok(version)
     }
 
-    /// Everything that is written, and what must hold for it; nothing is written yet.
+    /// What is to be written, and which version that makes; nothing is written yet.
     async fn plan(
         &self,
         id: &KeyId,
         key: &ApiKey,
         options: &StoreOptions,
         caller: &Caller,
-    ) -> Result<(KeyRow, Change)> {
+    ) -> Result<(Draft, Version)> {
         let found = self.store.key_find(id).await?;
         check_expected(found.as_ref().map(|(row, _)| row), options.expect_version)?;
-        let (mut row, expect, replaced) = match found {
-            Some((row, current)) => {
-                let expect = Expect::Generation { record: row.record, generation: row.generation };
-                (row, expect, current)
-            }
-            None => (self.new_row(id)?, Expect::Absent(id.clone()), None),
+        let new = found.is_none();
+        let (mut row, replaced) = match found {
+            Some(found) => found,
+            None => (self.new_row(id)?, None),
         };
         let version = match row.latest {
             Some(latest) => latest
@@ -91,13 +82,10 @@ impl Core {
         let context = EncryptionContext::of_key(id, row.record, version);
         let (envelope, rewrap) = self.seal(&context, key.as_bytes()).await?;
 
-        let now = self.clock.now();
-        row.generation += 1;
         row.current = Some(version);
         row.latest = Some(version);
         row.hint = Hint::of(key);
         row.expires_at = options.expires_at;
-        row.updated_at = now;
         if let KeyState::Deleted { .. } = row.state {
             row.state = KeyState::Active;
         }
@@ -106,26 +94,22 @@ impl Core {
         row.template = options.template.clone().or(row.template);
         row.rotate_every = options.rotate_every.or(row.rotate_every);
 
-        let new = VersionRow {
+        let current = VersionRow {
             record: row.record,
             version,
+            generation: 0,
             state: VersionState::Live,
             envelope: Some(envelope),
             rewrap,
             by: caller.actor.clone(),
             reason: caller.reason.clone(),
-            created_at: now,
+            created_at: self.clock.now(),
             last_used_at: None,
             mac: None,
         };
         let retired = replaced.map(|old| VersionRow { state: VersionState::Retired, ..old });
-        let change = Change {
-            expect: vec![expect],
-            keys: vec![row.clone()],
-            versions: retired.into_iter().chain([new]).collect(),
-            ..Change::default()
-        };
-        Ok((row, change))
+        let others = retired.into_iter().collect();
+        Ok((Draft { key: row, new, current: Some(current), others }, version))
     }
 
     fn new_row(&self, id: &KeyId) -> Result<KeyRow> {
@@ -137,12 +121,15 @@ impl Core {
             current: None,
             latest: None,
             generation: 0,
+            kept: Kept::default(),
             settings: Settings::default(),
             template: None,
             labels: Labels::default(),
             hint: None,
             expires_at: None,
             rotate_every: None,
+            due_at: None,
+            due_told: None,
             created_at: now,
             updated_at: now,
             last_used_at: None,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::caller::{Actor, Reason};
+use super::kept::Kept;
 use super::key_id::KeyId;
 use super::notes::{Hint, Labels, Settings, TemplateRef};
 use super::version::{Days, Version};
@@ -104,6 +105,8 @@ pub struct KeyRow {
     pub latest: Option<Version>,
     /// Counts the changes of this row, from 1: what compare-and-swap compares.
     pub generation: u64,
+    /// The versions that still have an envelope.
+    pub kept: Kept,
     /// Non-secret fields.
     pub settings: Settings,
     /// The template the settings follow.
@@ -116,6 +119,11 @@ pub struct KeyRow {
     pub expires_at: Option<Micros>,
     /// How often it should be replaced.
     pub rotate_every: Option<Days>,
+    /// When something falls due: the purge of a deleted key; else its expiry or its rotation,
+    /// whichever is first.
+    pub due_at: Option<Micros>,
+    /// The [`due_at`](Self::due_at) that an event has told of; outside the MAC.
+    pub due_told: Option<Micros>,
     /// When it was first stored.
     pub created_at: Micros,
     /// When this row last changed.
@@ -134,6 +142,9 @@ pub struct VersionRow {
     pub record: Uuid,
     /// Which one.
     pub version: Version,
+    /// The generation of the key row when this row was last written. A change of a key rewrites the
+    /// row of its current version, too, so that the two always have the same.
+    pub generation: u64,
     /// Where it is in its life.
     pub state: VersionState,
     /// The sealed key; `None` once shredded.

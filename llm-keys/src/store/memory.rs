@@ -67,6 +67,50 @@ impl KeyStore for MemoryStore {
         Ok(self.state().version(record, version).cloned())
     }
 
+    async fn version_list(&self, record: Uuid) -> Result<Vec<VersionRow>> {
+        let state = self.state();
+        let versions = state.versions.get(&record);
+        Ok(versions.map(|all| all.values().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn version_scan(
+        &self,
+        after: Option<(Uuid, Version)>,
+        size: PageSize,
+    ) -> Result<Vec<(KeyRow, VersionRow)>> {
+        let state = self.state();
+        let from = after.map_or(Uuid::nil(), |(record, _)| record);
+        let rows = state.versions.range(from..).flat_map(|(_, versions)| versions.values());
+        let rows = rows.filter(|row| after.is_none_or(|after| (row.record, row.version) > after));
+        let rows = rows.filter(|row| row.envelope.is_some());
+        let with_key = rows.filter_map(|row| {
+            let key = state.records.get(&row.record).and_then(|place| state.keys.get(place))?;
+            Some((key.clone(), row.clone()))
+        });
+        Ok(with_key.take(size.get().into()).collect())
+    }
+
+    async fn key_due(
+        &self,
+        before: Micros,
+        after: Option<(Micros, Uuid)>,
+        size: PageSize,
+    ) -> Result<Vec<KeyRow>> {
+        let state = self.state();
+        let mut due: Vec<_> = state
+            .keys
+            .values()
+            .filter_map(|row| Some(((row.due_at?, row.record), row)))
+            .filter(|(at, _)| at.0 < before && after.is_none_or(|after| *at > after))
+            .collect();
+        due.sort_unstable_by_key(|(at, _)| *at);
+        Ok(due.into_iter().take(size.get().into()).map(|(_, row)| row.clone()).collect())
+    }
+
+    async fn system_list(&self) -> Result<Vec<SystemRow>> {
+        Ok(self.state().system.values().cloned().collect())
+    }
+
     async fn key_list(
         &self,
         filter: &KeyFilter,

@@ -110,6 +110,19 @@ mockall::mock! {
     impl KeyStore for KeyStore {
         async fn key_find(&self, id: &KeyId) -> Result<Option<(KeyRow, Option<VersionRow>)>>;
         async fn version_find(&self, record: Uuid, version: Version) -> Result<Option<VersionRow>>;
+        async fn version_list(&self, record: Uuid) -> Result<Vec<VersionRow>>;
+        async fn version_scan(
+            &self,
+            after: Option<(Uuid, Version)>,
+            size: PageSize,
+        ) -> Result<Vec<(KeyRow, VersionRow)>>;
+        async fn key_due(
+            &self,
+            before: Micros,
+            after: Option<(Micros, Uuid)>,
+            size: PageSize,
+        ) -> Result<Vec<KeyRow>>;
+        async fn system_list(&self) -> Result<Vec<SystemRow>>;
         async fn key_list<'s, 'f, 'c>(
             &'s self,
             filter: &'f KeyFilter,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::store::KeyStore;
 
+pub use self::due::due_keys_are_found;
 pub use self::events::events_ride_in_the_change;
 pub use self::expectations::{
     absent_conflicts, stale_expectations_conflict, uncovered_writes_are_refused,
@@ -25,8 +26,12 @@ pub use self::last_use::{replacing_keeps_last_use, touch_moves_forward};
 pub use self::pages::{a_cursor_outlives_its_key, deleted_keys_hide, pages_cover_everything_once};
 pub use self::race::one_writer_wins;
 pub use self::rows::{missing_is_none, purge_takes_everything, rows_come_back_equal};
+pub use self::scans::{
+    a_scan_covers_every_envelope_once, all_system_records, all_versions_of_a_record,
+};
 pub use self::system::system_records_are_per_tenant;
 
+mod due;
 mod events;
 mod expectations;
 mod feed;
@@ -36,6 +41,7 @@ mod pages;
 mod race;
 mod rows;
 mod sample;
+mod scans;
 mod system;
 
 /// What each rule is given: a store of its own, shared so that a rule can start tasks.
@@ -65,6 +71,10 @@ macro_rules! key_store_conformance {
             the_feed_names_changed_keys
             system_records_are_per_tenant
             events_ride_in_the_change
+            all_versions_of_a_record
+            a_scan_covers_every_envelope_once
+            all_system_records
+            due_keys_are_found
         }
     };
     (@each $name:ident, $open:tt, $($rule:ident)*) => {

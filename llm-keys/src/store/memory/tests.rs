@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::event::{Action, Event, Outcome};
-use crate::model::{Caller, Labels, Settings};
+use crate::model::{Caller, Kept, Labels, Settings};
 
 fn row(name: &str) -> KeyRow {
     KeyRow {
@@ -14,12 +14,15 @@ fn row(name: &str) -> KeyRow {
         current: None,
         latest: None,
         generation: 1,
+        kept: Kept::default(),
         settings: Settings::default(),
         template: None,
         labels: Labels::default(),
         hint: None,
         expires_at: None,
         rotate_every: None,
+        due_at: None,
+        due_told: None,
         created_at: Micros(0),
         updated_at: Micros(0),
         last_used_at: None,

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Script;
+use crate::clock::Micros;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     Cursor, KeyFilter, KeyId, KeyRow, Page, PageSize, Seq, SystemName, Tenant, Version, VersionRow,
@@ -45,7 +46,9 @@ impl<S> FakeStore<S> {
         &self.reads
     }
 
-    /// The calls of [`key_list`](KeyStore::key_list).
+    /// The calls that read many rows: [`key_list`](KeyStore::key_list),
+    /// [`key_due`](KeyStore::key_due), [`version_list`](KeyStore::version_list), [`version_scan`](KeyStore::version_scan),
+    /// [`system_list`](KeyStore::system_list).
     pub fn lists(&self) -> &Script {
         &self.lists
     }
@@ -94,6 +97,31 @@ impl<S: KeyStore> KeyStore for FakeStore<S> {
 
     async fn version_find(&self, record: Uuid, version: Version) -> Result<Option<VersionRow>> {
         self.reads.run("store.version_find", self.inner.version_find(record, version)).await
+    }
+
+    async fn version_list(&self, record: Uuid) -> Result<Vec<VersionRow>> {
+        self.lists.run("store.version_list", self.inner.version_list(record)).await
+    }
+
+    async fn version_scan(
+        &self,
+        after: Option<(Uuid, Version)>,
+        size: PageSize,
+    ) -> Result<Vec<(KeyRow, VersionRow)>> {
+        self.lists.run("store.version_scan", self.inner.version_scan(after, size)).await
+    }
+
+    async fn key_due(
+        &self,
+        before: Micros,
+        after: Option<(Micros, Uuid)>,
+        size: PageSize,
+    ) -> Result<Vec<KeyRow>> {
+        self.lists.run("store.key_due", self.inner.key_due(before, after, size)).await
+    }
+
+    async fn system_list(&self) -> Result<Vec<SystemRow>> {
+        self.lists.run("store.system_list", self.inner.system_list()).await
     }
 
     async fn key_list(

@@ -146,6 +146,9 @@ fn full_key() -> KeyRow {
     row.hint = Hint::from_column("'\"\\%");
     row.expires_at = Some(Micros(4_102_444_800_000_001));
     row.rotate_every = Some(Days(u32::MAX));
+    row.due_at = Some(Micros(4_102_444_800_000_000));
+    row.due_told = Some(Micros(i64::MAX));
+    row.kept = "1:1,2:9007199254740993,4294967295:9223372036854775807".parse().unwrap();
     row.created_at = Micros(1_700_000_000_123_456);
     row.updated_at = Micros(1_700_000_000_123_457);
     row.last_used_at = Some(Micros(1_700_000_000_123_458));

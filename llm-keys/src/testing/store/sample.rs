@@ -9,8 +9,8 @@ use crate::envelope::Envelope;
 use crate::error::ErrorKind;
 use crate::event::{Action, Event, Outcome};
 use crate::model::{
-    Actor, Caller, KeyFilter, KeyId, KeyRow, KeyState, Labels, PageSize, Seq, Settings, SystemName,
-    Tenant, Version, VersionRow, VersionState,
+    Actor, Caller, Kept, KeyFilter, KeyId, KeyRow, KeyState, Labels, PageSize, Seq, Settings,
+    SystemName, Tenant, Version, VersionRow, VersionState,
 };
 use crate::store::{Change, Expect, KeyStore, SystemRow};
 
@@ -27,6 +27,13 @@ pub(super) fn id(name: &str) -> KeyId {
     KeyId::user("alice", "openai").and_then(|id| id.with_name(name)).expect("a valid name")
 }
 
+/// Version `version`, written at generation 1.
+pub(super) fn kept(version: u32) -> Kept {
+    let mut kept = Kept::default();
+    kept.set(number(version), 1);
+    kept
+}
+
 /// An active key whose current version is 1.
 pub(super) fn key(id: KeyId, record: Uuid) -> KeyRow {
     KeyRow {
@@ -36,12 +43,15 @@ pub(super) fn key(id: KeyId, record: Uuid) -> KeyRow {
         current: Some(Version::FIRST),
         latest: Some(Version::FIRST),
         generation: 1,
+        kept: kept(1),
         settings: Settings::default(),
         template: None,
         labels: Labels::default(),
         hint: None,
         expires_at: None,
         rotate_every: None,
+        due_at: None,
+        due_told: None,
         created_at: Micros(1_000),
         updated_at: Micros(1_000),
         last_used_at: None,
@@ -55,6 +65,7 @@ pub(super) fn version(row: &KeyRow, version: u32) -> VersionRow {
     VersionRow {
         record: row.record,
         version: number(version),
+        generation: row.generation,
         state: VersionState::Live,
         envelope: Some(Envelope::from_bytes(envelope)),
         rewrap: version.is_multiple_of(2),

@@ -10,8 +10,8 @@ use llm_keys::store::{
 };
 use llm_keys::testing::store::{self as rules, SharedStore};
 use llm_keys::{
-    Cursor, Error, ErrorKind, KeyFilter, KeyId, Owner, OwnerId, Page, PageSize, Result, Tenant,
-    Version,
+    Cursor, Error, ErrorKind, KeyFilter, KeyId, Micros, Owner, OwnerId, Page, PageSize, Result,
+    Tenant, Version,
 };
 use uuid::Uuid;
 
@@ -49,6 +49,13 @@ enum Fault {
     SharesSystemRecords,
     ReversesEvents,
     IgnoresTheEventLimit,
+    ListsVersionsByText,
+    ScansShreddedVersions,
+    SkipsARecordInAScan,
+    ScansOneTenant,
+    ListsOneSystemRecord,
+    IgnoresWhenKeysAreDue,
+    HidesDueKeysOfTheSameTime,
 }
 
 #[derive(Debug)]
@@ -132,6 +139,64 @@ impl KeyStore for Broken {
             found = self.versions.lock().unwrap().get(&(record, version)).cloned();
         }
         Ok(found.map(|row| self.twist_version(row)))
+    }
+
+    async fn version_list(&self, record: Uuid) -> Result<Vec<VersionRow>> {
+        let mut found = self.inner.version_list(record).await?;
+        if self.is(Fault::ListsVersionsByText) {
+            found.sort_by_key(|row| row.version.to_string());
+        }
+        Ok(found)
+    }
+
+    async fn version_scan(
+        &self,
+        after: Option<(Uuid, Version)>,
+        size: PageSize,
+    ) -> Result<Vec<(KeyRow, VersionRow)>> {
+        let mut found = self.inner.version_scan(after, size).await?;
+        match self.fault {
+            Fault::SkipsARecordInAScan if after.is_some() => {
+                let seen = after.map(|(record, _)| record);
+                found.retain(|(_, row)| Some(row.record) != seen);
+            }
+            Fault::ScansOneTenant => found.retain(|(key, _)| key.id.tenant == Tenant::default()),
+            Fault::ScansShreddedVersions => {
+                let versions = self.versions.lock().unwrap();
+                let shredded = versions.values().find(|row| row.envelope.is_none());
+                let with = |(key, _): &(KeyRow, VersionRow)| {
+                    shredded
+                        .filter(|row| row.record == key.record)
+                        .map(|row| (key.clone(), row.clone()))
+                };
+                let more: Vec<_> = found.iter().filter_map(with).collect();
+                found.extend(more);
+            }
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    async fn key_due(
+        &self,
+        before: Micros,
+        after: Option<(Micros, Uuid)>,
+        size: PageSize,
+    ) -> Result<Vec<KeyRow>> {
+        let before = if self.is(Fault::IgnoresWhenKeysAreDue) { Micros(i64::MAX) } else { before };
+        let after = match after {
+            Some((due, _)) if self.is(Fault::HidesDueKeysOfTheSameTime) => Some((due, Uuid::max())),
+            after => after,
+        };
+        self.inner.key_due(before, after, size).await
+    }
+
+    async fn system_list(&self) -> Result<Vec<SystemRow>> {
+        let mut found = self.inner.system_list().await?;
+        if self.is(Fault::ListsOneSystemRecord) {
+            found.truncate(1);
+        }
+        Ok(found)
     }
 
     async fn key_list(
@@ -309,4 +374,11 @@ must_fail! {
     shares_system_records: SharesSystemRecords => system_records_are_per_tenant;
     reverses_events: ReversesEvents => events_ride_in_the_change;
     ignores_the_event_limit: IgnoresTheEventLimit => events_ride_in_the_change;
+    lists_versions_by_text: ListsVersionsByText => all_versions_of_a_record;
+    scans_shredded_versions: ScansShreddedVersions => a_scan_covers_every_envelope_once;
+    skips_a_record_in_a_scan: SkipsARecordInAScan => a_scan_covers_every_envelope_once;
+    scans_one_tenant: ScansOneTenant => a_scan_covers_every_envelope_once;
+    lists_one_system_record: ListsOneSystemRecord => all_system_records;
+    ignores_when_keys_are_due: IgnoresWhenKeysAreDue => due_keys_are_found;
+    hides_due_keys_of_the_same_time: HidesDueKeysOfTheSameTime => due_keys_are_found;
 }

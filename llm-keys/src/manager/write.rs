@@ -1,0 +1,99 @@
+//! Writing: the one place where the rows of a key change.
+//!
+//! Every use case plans a [`Draft`] and hands it over. What binds the rows of one key together is
+//! set here and nowhere else: the generation, the list of kept versions, when something falls due.
+
+use std::sync::Arc;
+
+use super::envelope_manager::Core;
+use crate::clock::Micros;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Action;
+use crate::model::{Caller, KeyRow, KeyState, Version, VersionRow};
+use crate::store::{Change, Expect};
+
+/// How often a change is tried anew when others write the same key at the same time.
+pub(super) const ATTEMPTS: usize = 16;
+
+/// A change of one key, as a use case plans it.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// The key as it will be; what is set here in [`Core::write`] may have any value.
+    pub(super) key: KeyRow,
+    /// Whether the key is new. One that is not must still have the generation in `key`.
+    pub(super) new: bool,
+    /// The row of the version that will be current, changed or not; `None` if there will be none.
+    pub(super) current: Option<VersionRow>,
+    /// Other version rows that change.
+    pub(super) others: Vec<VersionRow>,
+}
+
+impl Draft {
+    /// A change of a key that is stored, whose current version stays.
+    pub(super) fn of(key: KeyRow, current: Option<VersionRow>) -> Self {
+        Self { key, new: false, current, others: Vec::new() }
+    }
+
+    /// The key as it will be, and the rows to write, each bound to the others, with what must hold.
+    fn bind(mut self, now: Micros) -> (KeyRow, Change) {
+        let expect = match self.new {
+            true => Expect::Absent(self.key.id.clone()),
+            false => {
+                Expect::Generation { record: self.key.record, generation: self.key.generation }
+            }
+        };
+        self.key.generation += 1;
+        self.key.updated_at = now;
+        let mut versions: Vec<_> = self.others.into_iter().chain(self.current.clone()).collect();
+        for row in &mut versions {
+            row.generation = self.key.generation;
+            match row.envelope {
+                Some(_) => self.key.kept.set(row.version, row.generation),
+                None => self.key.kept.remove(row.version),
+            }
+        }
+        self.key.due_at = due_at(&self.key, self.current.as_ref());
+        let keys = vec![self.key.clone()];
+        (self.key, Change { expect: vec![expect], keys, versions, ..Change::default() })
+    }
+}
+
+impl Core {
+    /// Records the event of `draft` and makes it; the key as it is then. `version` is what the event
+    /// names.
+    ///
+    /// # Errors
+    /// `Conflict` if the key changed since it was read; `EventSink`, `Store` if that part fails.
+    pub(super) async fn write(
+        self: &Arc<Self>,
+        draft: Draft,
+        action: Action,
+        version: Option<Version>,
+        caller: &Arc<Caller>,
+    ) -> Result<KeyRow> {
+        let (key, mut change) = draft.bind(self.clock.now());
+        let event = self.change_event(action, &key, version, caller);
+        self.record(&event).await?;
+        change.events.push(event);
+        match Self::commit(self, &key.id, change).await {
+            Ok(()) => Ok(key),
+            Err(error) => Err(self.failed(action, &key.id, caller, error).await),
+        }
+    }
+}
+
+/// What it means that the last attempt failed, too.
+pub(super) fn busy() -> Error {
+    Error::new(ErrorKind::Conflict, "manager.change", "others kept changing the same key")
+        .with_hint("try again")
+}
+
+/// When something falls due with `key`.
+fn due_at(key: &KeyRow, current: Option<&VersionRow>) -> Option<Micros> {
+    if let KeyState::Deleted { purge_at } = key.state {
+        return Some(purge_at);
+    }
+    let rotation = key.rotate_every.zip(current);
+    let rotation = rotation.map(|(days, row)| row.created_at.saturating_add(days.duration()));
+    [key.expires_at, rotation].into_iter().flatten().min()
+}
