@@ -43,6 +43,7 @@ mod load;
 mod options;
 mod pins;
 mod record;
+mod row_mac;
 mod sentinel;
 mod store;
 mod uses;
