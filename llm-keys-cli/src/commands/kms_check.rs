@@ -1,4 +1,4 @@
-//! `kms check`: every KMS key of the settings, each on its own.
+//! `kms check`: every KMS key of the settings, each on its own and for what it is used.
 
 use std::time::Duration;
 
@@ -13,16 +13,34 @@ use crate::connect::{Connect, MasterKeyPlace, scheme_of};
 use crate::failure::{Failure, Result};
 use crate::output::table;
 
+/// What a key is for.
+#[derive(Serialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "lowercase")]
+enum Use {
+    Seals,
+    Reads,
+}
+
+impl Use {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Seals => "seals",
+            Self::Reads => "reads",
+        }
+    }
+}
+
 /// What one KMS key did. `None` is what could not be found out.
 #[derive(Serialize, Debug)]
 struct Tried {
     /// How the KMS calls it; if it did not say so, which of the settings it is.
     key: String,
     #[serde(rename = "use")]
-    usage: &'static str,
+    usage: Use,
     result: &'static str,
     reachable: Option<bool>,
     permitted: Option<bool>,
+    /// Not asked of a key that only reads: it may be forbidden to seal anything.
     round_trip: Option<bool>,
     latency_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,16 +57,17 @@ struct Trouble {
 pub(crate) async fn run(connect: &Connect<'_>) -> Result<()> {
     let settings = connect.settings();
     let lists = [
-        ("seals", MasterKeyPlace::all(settings)),
-        ("reads", MasterKeyPlace::all_reading(settings)),
+        (Use::Seals, MasterKeyPlace::all(settings)),
+        (Use::Reads, MasterKeyPlace::all_reading(settings)),
     ];
     let mut all = Vec::new();
     for (usage, places) in lists {
         for (at, place) in places.into_iter().enumerate() {
             // The text of the settings may hold a secret: it is known by its place among them.
             let mut key = format!("{} #{}", scheme_of(&place), at + 1);
-            let tried = attempt(connect, place, &mut key).await;
-            all.push(Tried::new(key, usage, tried));
+            let here = place.path().is_some();
+            let tried = attempt(connect, place, usage, &mut key).await;
+            all.push(Tried::new(key, usage, here, tried));
         }
     }
     report(&all, connect)
@@ -58,16 +77,22 @@ pub(crate) async fn run(connect: &Connect<'_>) -> Result<()> {
 async fn attempt(
     connect: &Connect<'_>,
     place: MasterKeyPlace,
+    usage: Use,
     key: &mut String,
 ) -> Result<KmsHealth> {
     let provider = connect.kms_key(place).await?;
     *key = provider.uri().to_string();
-    Ok(provider.check().await?)
+    Ok(match usage {
+        Use::Seals => provider.check().await?,
+        Use::Reads => provider.check_reading().await?,
+    })
 }
 
 impl Tried {
-    fn new(key: String, usage: &'static str, tried: Result<KmsHealth>) -> Self {
+    /// `here`: the key is a file of this machine, so that there is nothing to reach.
+    fn new(key: String, usage: Use, here: bool, tried: Result<KmsHealth>) -> Self {
         let yes = Some(true);
+        let seals = usage == Use::Seals;
         match tried {
             Ok(health) => Self {
                 key,
@@ -75,19 +100,19 @@ impl Tried {
                 result: "ok",
                 reachable: yes,
                 permitted: yes,
-                round_trip: yes,
+                round_trip: seals.then_some(true),
                 latency_ms: Some(milliseconds(health.round_trip)),
                 error: None,
             },
             Err(failure) => {
-                let (reachable, permitted) = how_far(&failure);
+                let (reachable, permitted) = if here { (None, None) } else { how_far(&failure) };
                 Self {
                     key,
                     usage,
                     result: "failed",
                     reachable,
                     permitted,
-                    round_trip: Some(false),
+                    round_trip: seals.then_some(false),
                     latency_ms: None,
                     error: Some(Trouble {
                         code: failure.code(),
@@ -108,7 +133,7 @@ impl Tried {
         };
         [
             self.key.clone(),
-            self.usage.to_owned(),
+            self.usage.word().to_owned(),
             word(self.reachable).to_owned(),
             word(self.permitted).to_owned(),
             word(self.round_trip).to_owned(),
@@ -129,11 +154,15 @@ fn how_far(failure: &Failure) -> (Option<bool>, Option<bool>) {
     match error.kind() {
         ErrorKind::Kms(KmsFault::Unavailable) => (Some(false), None),
         ErrorKind::Kms(KmsFault::Denied) => (Some(true), Some(false)),
-        ErrorKind::Kms(KmsFault::Throttled | KmsFault::KeyDisabled | KmsFault::BadAnswer) => {
-            (Some(true), None)
-        }
+        ErrorKind::Kms(
+            KmsFault::Throttled
+            | KmsFault::KeyDisabled
+            | KmsFault::KeyMissing
+            | KmsFault::Unsupported
+            | KmsFault::BadAnswer,
+        ) => (Some(true), None),
         ErrorKind::Kms(KmsFault::WrongKey | KmsFault::ContextMismatch) => (Some(true), Some(true)),
-        // Not asked at all, or nothing there to ask.
+        // Not asked at all: the settings or the credentials do not do.
         _ => (None, None),
     }
 }
@@ -176,7 +205,8 @@ mod tests {
         assert_eq!(far(KmsFault::Unavailable), (Some(false), None));
         assert_eq!(far(KmsFault::Denied), (Some(true), Some(false)));
         assert_eq!(far(KmsFault::Throttled), (Some(true), None));
-        assert_eq!(far(KmsFault::KeyMissing), (None, None));
+        assert_eq!(far(KmsFault::KeyMissing), (Some(true), None), "that is what it answered");
+        assert_eq!(far(KmsFault::Misconfigured), (None, None), "nothing was sent");
         assert_eq!(how_far(&Failure::usage("no")), (None, None));
     }
 

@@ -57,6 +57,15 @@ impl Vault {
         }
     }
 
+    /// Sets the state of one version of a key.
+    pub fn set_version_state(&self, name: &str, version: &str, state: State) {
+        for found in self.lock().keys.get_mut(name).into_iter().flatten() {
+            if found.id == version {
+                found.state = state;
+            }
+        }
+    }
+
     /// Removes a key with all its versions.
     pub fn delete(&self, name: &str) {
         self.lock().keys.remove(name);

@@ -68,10 +68,13 @@ async fn a_disabled_key_and_one_that_waits_for_its_end() {
         );
         assert_eq!(fault(kms.wrap_key(&key, context).await), KmsFault::KeyDisabled);
         assert_eq!(fault(kms.unwrap_key(&wrapped, context).await), KmsFault::KeyDisabled);
-        let error = kms.check().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::KeyDisabled));
-        assert!(error.hint().unwrap().contains(hint), "{error:?}");
+        for checked in [kms.check().await, kms.check_reading().await] {
+            let error = checked.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::KeyDisabled));
+            assert!(error.hint().unwrap().contains(hint), "{error:?}");
+        }
     };
+    kms.check_reading().await.unwrap();
     admin.disable_key().key_id(&arn).send().await.unwrap();
     refused("enable-key").await;
     admin.schedule_key_deletion().key_id(&arn).pending_window_in_days(7).send().await.unwrap();

@@ -46,6 +46,26 @@ async fn a_damaged_answer_is_asked_for_once_more() {
 }
 
 #[tokio::test]
+async fn a_key_to_read_with_is_checked_without_wrapping() {
+    let bed = Bed::new().await;
+    let before = bed.fake.requests();
+    assert_eq!(bed.kms.check_reading().await.unwrap().uri, *bed.kms.uri());
+    assert_eq!(bed.fake.requests() - before, 1);
+    for (code, status, fault) in [
+        (403, "PERMISSION_DENIED", KmsFault::Denied),
+        (400, "FAILED_PRECONDITION", KmsFault::KeyDisabled),
+        (503, "UNAVAILABLE", KmsFault::Unavailable),
+    ] {
+        bed.fake.trouble([Trouble::Status(code, status)]);
+        assert_eq!(bed.kms.check_reading().await.unwrap_err().kind(), kind(fault), "{status}");
+    }
+    let missing = client(&bed.fake, OTHER);
+    let error = missing.check_reading().await.unwrap_err();
+    assert_eq!(error.kind(), kind(KmsFault::KeyMissing));
+    assert!(error.op() == "kms.unwrap_key", "{error:?}");
+}
+
+#[tokio::test]
 async fn an_answer_in_the_name_of_another_key_is_refused() {
     let bed = Bed::new().await;
     bed.fake.trouble([Trouble::OtherKey]);
