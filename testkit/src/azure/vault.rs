@@ -31,6 +31,8 @@ pub struct Vault(Mutex<Inner>);
 pub(super) struct Inner {
     /// Versions by key name, oldest first.
     pub keys: BTreeMap<String, Vec<KeyVersion>>,
+    /// How many requests came, whoever sent them and whatever they were.
+    pub requests: usize,
     /// Operations that came with a token, in order: `get`, `wrapkey`, `unwrapkey`.
     pub calls: Vec<&'static str>,
     trouble: Option<(u32, Trouble)>,
@@ -72,6 +74,16 @@ impl Vault {
     /// Answers the next `times` calls that bring a token with `trouble`.
     pub fn answer_next(&self, times: u32, trouble: Trouble) {
         self.lock().trouble = Some((times, trouble));
+    }
+
+    /// Whether there is a key of that name.
+    pub fn has_key(&self, name: &str) -> bool {
+        self.lock().keys.contains_key(name)
+    }
+
+    /// How many requests came so far, those without a token and those refused among them.
+    pub fn requests(&self) -> usize {
+        self.lock().requests
     }
 
     /// How often `operation` was asked for with a token: `get`, `wrapkey` or `unwrapkey`.

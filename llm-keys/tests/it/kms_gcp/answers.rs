@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::gcp::{State, Trouble};
+use testkit::gcp::Trouble;
 
 use super::*;
 
@@ -145,16 +145,6 @@ async fn a_rotated_key_opens_old_data_keys_until_their_version_is_disabled() {
     bed.fake.set_state(KEY, 2, State::Disabled);
     assert_eq!(bed.wrap().await.unwrap_err().kind(), kind(KmsFault::KeyDisabled));
     assert_eq!(bed.kms.check().await.unwrap_err().kind(), kind(KmsFault::KeyDisabled));
-}
-
-#[tokio::test]
-async fn a_key_that_is_not_there_is_missing_and_is_not_made() {
-    let bed = Bed::new().await;
-    let missing = client(&bed.fake, OTHER);
-    for _ in 0..2 {
-        let error = missing.wrap_key(&bed.key, with(&bed.context)).await.unwrap_err();
-        assert_eq!(error.kind(), kind(KmsFault::KeyMissing));
-    }
 }
 
 #[tokio::test]

@@ -36,25 +36,6 @@ async fn a_rotated_key_opens_what_its_older_version_wrapped() {
     assert!(same(&unwrap(&kms, &old).await.unwrap(), &old_key));
 }
 
-#[tokio::test]
-async fn a_deleted_key_is_disabled_until_restored_and_then_missing() {
-    let server = Server::dev();
-    let mount = server.mount().await;
-    server.make_key(&mount, "k", json!({})).await;
-    let kms = server.open(&mount, "k").await;
-    let (key, wrapped) = generate(&kms).await.unwrap();
-    server.must("DELETE", &format!("{mount}/keys/k/soft-delete"), Value::Null).await;
-    assert_eq!(said(unwrap(&kms, &wrapped).await).0, "kms_key_disabled");
-    assert_eq!(said(generate(&kms).await).0, "kms_key_disabled");
-    server.must("POST", &format!("{mount}/keys/k/soft-delete-restore"), json!({})).await;
-    assert!(same(&unwrap(&kms, &wrapped).await.unwrap(), &key));
-    let config = format!("{mount}/keys/k/config");
-    server.must("POST", &config, json!({ "deletion_allowed": true })).await;
-    server.must("DELETE", &format!("{mount}/keys/k"), Value::Null).await;
-    assert_eq!(said(unwrap(&kms, &wrapped).await).0, "kms_key_missing");
-    assert_eq!(said(generate(&kms).await).0, "kms_key_missing");
-}
-
 /// The administrator's token may create keys, and `encrypt` would.
 #[tokio::test]
 async fn a_missing_key_is_never_created() {
