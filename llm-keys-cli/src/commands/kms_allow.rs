@@ -37,7 +37,7 @@ pub(crate) async fn allow(args: &AllowArgs, connect: &Connect<'_>) -> Result<()>
         return output.document(&list(&pins));
     }
     if args.start_over {
-        output.note("a new list was begun");
+        output.note("what did not open was begun anew");
     }
     for key in &keys {
         output.note(&format!("{key} is allowed"));
