@@ -43,7 +43,9 @@ mod load;
 mod options;
 mod pins;
 mod record;
+mod renew;
 mod sentinel;
+mod start_over;
 mod store;
 mod uses;
 

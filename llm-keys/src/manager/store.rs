@@ -59,6 +59,10 @@ impl Core {
         let event = self.change_event(Action::KeyStore, &row, Some(version), caller);
         self.record(&event).await?;
         change.events.push(event);
+        // Before the key: a storage that holds one always tells the right KMS from a wrong one.
+        if let Err(error) = self.ensure_sentinel().await {
+            return Err(failed(error).await);
+        }
         match Self::commit(self, id, change).await {
             Ok(()) => Ok(version),
             Err(error) => Err(failed(error).await),

@@ -138,9 +138,8 @@ pub(super) async fn sentinel(
     kms: KmsSet,
     store: DieselStore,
 ) -> Result<String> {
-    let keys = connect.quiet_manager(kms, store).await?;
-    Ok(match keys.check_sentinel().await? {
-        Sentinel::Opened => "the sealed record opens".to_owned(),
+    Ok(match connect.sentinel(kms, store).await? {
         Sentinel::Made => "there was none; it was sealed just now".to_owned(),
+        _ => "the sealed record opens".to_owned(),
     })
 }
