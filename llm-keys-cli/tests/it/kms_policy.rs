@@ -114,6 +114,9 @@ impl User {
     fn reads_everything(&self) {
         let get = ["get", "openai", "--tenant", "acme"];
         assert_eq!(succeeded(&get, self.reading(&get)), "sk-test");
+        for args in [&["kms", "check"][..], &["doctor"]] {
+            succeeded(args, self.reading(args));
+        }
     }
 
     /// A local master key, as the setting that names it. Named first it makes the data keys, and
