@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -66,6 +67,8 @@ pub struct Guarded<P> {
     breaker: AsyncRecloser,
     budget: TpsBudget,
     denials: moka::sync::Cache<Subject, (Instant, Error)>,
+    /// When the last of them is forgotten: usually there is none, and then no subject is hashed.
+    denied_until: Mutex<Option<Instant>>,
 }
 
 /// What a denial is about: a hash of it.
@@ -93,6 +96,7 @@ impl<P: KmsProvider> Guarded<P> {
                 .max_capacity(DENIALS)
                 .time_to_live(options.denied_for)
                 .build(),
+            denied_until: Mutex::new(None),
         }
     }
 
@@ -100,12 +104,10 @@ impl<P: KmsProvider> Guarded<P> {
     async fn run<'a, T>(
         &'a self,
         op: &'static str,
-        subject: Subject,
+        subject: impl Fn() -> Subject + Send,
         call: impl Fn() -> BoxFuture<'a, Result<T>> + Send + Sync,
     ) -> Result<T> {
-        if let Some((until, denial)) = self.denials.get(&subject)
-            && Instant::now() < until
-        {
+        if let Some(denial) = self.denial(&subject) {
             return Err(denial);
         }
         let deadline = Instant::now() + self.options.deadline;
@@ -127,9 +129,18 @@ impl<P: KmsProvider> Guarded<P> {
             && is_denial(error.kind())
         {
             let until = Instant::now() + self.options.denied_for;
-            self.denials.insert(subject, (until, error.clone()));
+            self.denials.insert(subject(), (until, error.clone()));
+            *lock(&self.denied_until) = Some(until);
         }
         result
+    }
+
+    fn denial(&self, subject: impl Fn() -> Subject) -> Option<Error> {
+        let now = Instant::now();
+        let last = *lock(&self.denied_until);
+        last.filter(|last| now < *last)?;
+        let (_, denial) = self.denials.get(&subject()).filter(|(until, _)| now < *until)?;
+        Some(denial)
     }
 
     async fn attempt<T>(
@@ -248,6 +259,10 @@ fn sealing(op: &'static str, context: KmsContext<'_>) -> Subject {
     hash(std::iter::once(op.as_bytes()).chain(told))
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Each part with its length, so that no two lists of parts are hashed alike.
 fn hash<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Subject {
     let mut context = digest::Context::new(&digest::SHA256);
@@ -293,17 +308,17 @@ impl<P: KmsProvider> KmsProvider for Guarded<P> {
         random: &dyn Random,
     ) -> Result<(DataKey, WrappedKey)> {
         const OP: &str = "kms.generate_data_key";
-        let subject = sealing(OP, context);
-        self.run(OP, subject, || self.inner.generate_data_key(context, random)).await
+        self.run(OP, || sealing(OP, context), || self.inner.generate_data_key(context, random))
+            .await
     }
 
     async fn wrap_key(&self, key: &DataKey, context: KmsContext<'_>) -> Result<WrappedKey> {
         const OP: &str = "kms.wrap_key";
-        self.run(OP, sealing(OP, context), || self.inner.wrap_key(key, context)).await
+        self.run(OP, || sealing(OP, context), || self.inner.wrap_key(key, context)).await
     }
 
     async fn unwrap_key(&self, wrapped: &WrappedKey, context: KmsContext<'_>) -> Result<DataKey> {
-        let subject = unwrapping(wrapped, context);
+        let subject = || unwrapping(wrapped, context);
         self.run("kms.unwrap_key", subject, || self.inner.unwrap_key(wrapped, context)).await
     }
 
