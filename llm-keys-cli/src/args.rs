@@ -123,7 +123,8 @@ pub(crate) enum Command {
     /// Check settings, folders, database and KMS, and that stored keys open.
     ///
     /// If stored keys open, it also opens the sentinel, a sealed record that tells the right KMS
-    /// from a wrong one, and makes it where there is none. Ends with exit code 9 if any check failed.
+    /// from a wrong one. Where there is none it is made, if nothing was ever stored or at least one
+    /// key was opened. Ends with exit code 9 if any check failed.
     Doctor,
     /// Show in a temporary folder what happens to a key; touches nothing of yours.
     Demo,

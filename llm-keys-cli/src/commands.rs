@@ -10,6 +10,7 @@ use crate::settings::Settings;
 
 mod change;
 mod completions;
+mod confirm;
 mod delete;
 mod demo;
 mod doctor;

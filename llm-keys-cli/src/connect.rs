@@ -24,6 +24,7 @@ mod master_key;
 mod no_kms;
 mod passphrase;
 mod scheme;
+mod sentinel;
 
 /// The settings of this run, and how to get from them to storage, KMS and manager.
 #[derive(Debug)]

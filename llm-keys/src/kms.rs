@@ -107,13 +107,13 @@ impl KmsCapabilities {
     }
 }
 
-/// What [`KmsProvider::check`] found.
+/// What [`KmsProvider::check`] or [`KmsProvider::check_reading`] found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct KmsHealth {
     /// Under which key new data keys are wrapped.
     pub uri: KeyUri,
-    /// How long a wrap and an unwrap took together.
+    /// How long a wrap and an unwrap took together; of `check_reading`, how long its call took.
     pub round_trip: Duration,
 }
 
@@ -174,6 +174,15 @@ pub trait KmsProvider: fmt::Debug + Send + Sync {
     /// Whether the KMS answers, permits and works: one wrap and one unwrap.
     async fn check(&self) -> Result<KmsHealth>;
 
+    /// Whether the KMS answers, and permits to unwrap, without wrapping anything: for a key that is
+    /// only read with, which may not wrap any more. A backend asks its KMS to unwrap nonsense and
+    /// takes "this is no blob of mine" as good news.
+    ///
+    /// The default is [`check`](Self::check), which is right where whoever reads may also write.
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        self.check().await
+    }
+
     /// The full name of the alias that [`uri`](Self::uri) was found by, if it was found by one: an
     /// alias may mean another key tomorrow, so the manager keeps a record of those that it meant.
     fn alias(&self) -> Option<&str> {
@@ -231,6 +240,10 @@ impl<P: KmsProvider + ?Sized> KmsProvider for Arc<P> {
 
     async fn check(&self) -> Result<KmsHealth> {
         (**self).check().await
+    }
+
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        (**self).check_reading().await
     }
 
     fn alias(&self) -> Option<&str> {

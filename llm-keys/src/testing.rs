@@ -4,6 +4,7 @@
 //! - A **suite** holds one `async fn` for each numbered rule of a trait's contract; a macro makes
 //!   one test of each: [`key_store_conformance!`](crate::key_store_conformance),
 //!   [`kms_conformance!`](crate::kms_conformance),
+//!   [`kms_lab_conformance!`](crate::kms_lab_conformance),
 //!   [`manager_conformance!`](crate::manager_conformance). `docs/guides` says how a new backend runs
 //!   them.
 //! - A [fake](fakes) is a working part that a test can steer: a clock that is moved by hand, a KMS or
@@ -19,6 +20,7 @@
 
 pub mod fakes;
 pub mod kms;
+pub mod kms_lab;
 pub mod manager;
 pub mod mocks;
 pub mod store;

@@ -1,8 +1,8 @@
 //! A fake of Google Cloud KMS: the part of its REST API v1 that symmetric keys need.
 //!
 //! Encryption is real (AES-256-GCM with associated data, a checksum on every field), keys have
-//! versions with states, and errors have Google's shape. Who asks is never checked: any token or
-//! none will do. `Trouble` makes an answer wrong in a way a client must notice.
+//! versions with states, and errors have Google's shape. Any token or none will do, without a look at
+//! its signature, unless it is one of a service account that was denied. `Trouble` makes an answer wrong in a way a client must notice.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -73,6 +73,16 @@ impl FakeGcpKms {
         self.api.keys().set_state(name, version, state);
     }
 
+    /// Whether there is a key of that name.
+    pub fn has_key(&self, name: &str) -> bool {
+        self.api.keys().primary(name).is_ok()
+    }
+
+    /// From now on the service account of that address is denied everything.
+    pub fn deny(&self, email: &str) {
+        self.api.denied().insert(email.to_owned());
+    }
+
     /// Plays these, one for each of the next requests; then all is well again.
     pub fn trouble(&self, next: impl IntoIterator<Item = Trouble>) {
         self.api.script().extend(next);
@@ -129,6 +139,9 @@ async fn answer(
             return refused(&refusal);
         }
         _ => {}
+    }
+    if let Err(refusal) = api.permit(&request) {
+        return refused(&refusal);
     }
     match call(api, request).await {
         Ok(mut value) => {

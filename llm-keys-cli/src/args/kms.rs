@@ -41,8 +41,19 @@ pub(crate) struct PolicyArgs {
 #[derive(Args, Debug)]
 pub(crate) struct AllowArgs {
     /// The KMS keys, such as `aws-kms:arn:aws:kms:…:key/…`.
-    #[arg(value_name = "URI", required = true)]
+    #[arg(value_name = "URI", required_unless_present = "start_over")]
     pub(crate) keys: Vec<String>,
+    /// Begin a new list, because the KMS key is gone that the old one was sealed under.
+    ///
+    /// Replaces the list and the sentinel where they cannot be opened because their key is missing,
+    /// disabled or none of the settings; never one that opens, and never while a KMS is out of
+    /// reach. The new list has the keys that are written under now, and each URI. Keys that an alias
+    /// meant before are forgotten: allow those that are still needed. Asks first at a terminal.
+    #[arg(long)]
+    pub(crate) start_over: bool,
+    /// Do not ask.
+    #[arg(long, requires = "start_over")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Subcommand, Debug)]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::commands::kms_check::{self, Tried};
 use crate::connect::Connect;
 use crate::failure::{Failure, Result};
 
@@ -17,6 +18,9 @@ struct Check {
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// What a KMS key did, as `kms check` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<Tried>,
 }
 
 #[derive(Serialize, Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,28 +35,37 @@ enum Outcome {
 impl Check {
     fn new(name: &'static str, result: Result<String>) -> Self {
         match result {
-            Ok(found) => Self { name, result: Outcome::Ok, found, hint: None },
+            Ok(found) => Self { name, result: Outcome::Ok, found, hint: None, key: None },
             Err(failure) => Self {
                 name,
                 result: Outcome::Failed,
                 found: failure.message(),
                 hint: failure.hint().map(str::to_owned),
+                key: None,
             },
         }
     }
 
     fn skipped(name: &'static str, why: &str) -> Self {
-        Self { name, result: Outcome::Skipped, found: why.to_owned(), hint: None }
+        Self { name, result: Outcome::Skipped, found: why.to_owned(), hint: None, key: None }
+    }
+
+    fn of_key(tried: Tried) -> Self {
+        let result = if tried.works() { Outcome::Ok } else { Outcome::Failed };
+        let (found, hint) = (tried.line(), tried.hint().map(str::to_owned));
+        Self { name: "kms", result, found, hint, key: Some(tried) }
     }
 
     fn lines(&self) -> String {
-        let Self { name, result, found, hint } = self;
+        let Self { name, result, found, hint, key } = self;
         let word = match result {
             Outcome::Ok => "ok",
             Outcome::Failed => "FAILED",
             Outcome::Skipped => "skipped",
         };
-        let mut lines = format!("{name:<9} {word:<8} {found}\n");
+        let latency = key.as_ref().and_then(Tried::latency);
+        let latency = latency.map(|latency| format!(", {latency}")).unwrap_or_default();
+        let mut lines = format!("{name:<9} {word:<8} {found}{latency}\n");
         if let Some(hint) = hint {
             let _ = writeln!(lines, "{:<18} hint: {hint}", "");
         }
@@ -67,9 +80,24 @@ pub(crate) async fn run(connect: &Connect<'_>) -> Result<()> {
     ];
     let (store, check) = split("database", checks::database(connect).await);
     all.push(check);
-    // Once: it may ask for a passphrase.
-    let (kms, check) = split("kms", checks::kms(connect).await);
-    all.push(check);
+    // Once, and the keys are tried as they were opened: it may ask for a passphrase.
+    let kms = connect.kms().await;
+    let tried = kms_check::try_all(connect, kms.as_ref().ok()).await;
+    let all_are_out = tried.iter().all(Tried::is_out);
+    let all_work = tried.iter().all(Tried::works);
+    all.extend(tried.into_iter().map(Check::of_key));
+    let kms = match kms {
+        // One that denies or is out is no reason not to try the rest: another may open everything.
+        Ok(kms) if !all_are_out => Some(kms),
+        Ok(_) => None,
+        Err(failure) => {
+            if all_work {
+                // Each does, but not all together.
+                all.push(Check::new("kms", Err(failure)));
+            }
+            None
+        }
+    };
     let Some(kms) = kms else {
         all.push(Check::skipped("sealing", "without the KMS"));
         all.push(Check::skipped("keys", "without the KMS"));

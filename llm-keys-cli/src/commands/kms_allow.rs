@@ -5,6 +5,7 @@ use comfy_table::presets::NOTHING;
 use llm_keys::kms::{KeyUri, Pins};
 use serde::Serialize;
 
+use super::confirm::{Question, confirm};
 use crate::args::AllowArgs;
 use crate::connect::{Connect, MasterKeyPlace};
 use crate::failure::{Failure, Result};
@@ -24,19 +25,44 @@ pub(crate) async fn allow(args: &AllowArgs, connect: &Connect<'_>) -> Result<()>
         let place = MasterKeyPlace::of(text, connect.settings());
         keys.push(connect.kms_key(place).await?.uri().clone());
     }
-    let Some(manager) = connect.manager_if_there().await? else {
-        return Err(Failure::usage("there is no database yet, and nothing to read in it")
-            .with_hint("`llm-keys init` makes one"));
+    let pins = match args.start_over {
+        true => start_over(args, &keys, connect).await?,
+        false => match connect.manager_if_there().await? {
+            Some(manager) => manager.allow_kms_keys(&keys).await?,
+            None => return Err(no_database()),
+        },
     };
-    let pins = manager.allow_kms_keys(&keys).await?;
     let output = connect.output();
     if output.is_json() {
         return output.document(&list(&pins));
+    }
+    if args.start_over {
+        output.note("what did not open was begun anew");
     }
     for key in &keys {
         output.note(&format!("{key} is allowed"));
     }
     Ok(())
+}
+
+async fn start_over(args: &AllowArgs, keys: &[KeyUri], connect: &Connect<'_>) -> Result<Pins> {
+    if !args.yes {
+        let question = Question {
+            text: "Forget which KMS keys were read with, and begin a new list?",
+            why: "the list of KMS keys is forgotten for good",
+            refused: "nothing was changed",
+        };
+        confirm(&question, connect.output())?;
+    }
+    let Some(store) = connect.store_if_there().await? else { return Err(no_database()) };
+    // Unlike other managers it opens no sentinel first: that may be lost, too.
+    let manager = connect.quiet_manager(connect.kms().await?, store).await?;
+    Ok(manager.start_pins_over(keys).await?)
+}
+
+fn no_database() -> Failure {
+    Failure::usage("there is no database yet, and nothing to read in it")
+        .with_hint("`llm-keys init` makes one")
 }
 
 pub(crate) async fn allowed(connect: &Connect<'_>) -> Result<()> {

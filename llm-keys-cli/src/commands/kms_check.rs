@@ -1,28 +1,48 @@
-//! `kms check`: every KMS key of the settings, each on its own.
+//! `kms check`: every KMS key of the settings, each on its own and for what it is used.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use llm_keys::ErrorKind;
 use llm_keys::error::KmsFault;
-use llm_keys::kms::KmsHealth;
+use llm_keys::kms::{KmsHealth, KmsProvider, KmsSet};
 use serde::Serialize;
 
+use crate::commands::kms_policy;
 use crate::connect::{Connect, MasterKeyPlace, scheme_of};
 use crate::failure::{Failure, Result};
 use crate::output::table;
 
+/// What a key is for.
+#[derive(Serialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Use {
+    Seals,
+    Reads,
+}
+
+impl Use {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Seals => "seals",
+            Self::Reads => "reads",
+        }
+    }
+}
+
 /// What one KMS key did. `None` is what could not be found out.
 #[derive(Serialize, Debug)]
-struct Tried {
+pub(super) struct Tried {
     /// How the KMS calls it; if it did not say so, which of the settings it is.
     key: String,
     #[serde(rename = "use")]
-    usage: &'static str,
+    usage: Use,
     result: &'static str,
     reachable: Option<bool>,
     permitted: Option<bool>,
+    /// Not asked of a key that only reads: it may be forbidden to seal anything.
     round_trip: Option<bool>,
     latency_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,37 +57,65 @@ struct Trouble {
 }
 
 pub(crate) async fn run(connect: &Connect<'_>) -> Result<()> {
-    let settings = connect.settings();
-    let lists = [
-        ("seals", MasterKeyPlace::all(settings)),
-        ("reads", MasterKeyPlace::all_reading(settings)),
-    ];
-    let mut all = Vec::new();
-    for (usage, places) in lists {
-        for (at, place) in places.into_iter().enumerate() {
-            // The text of the settings may hold a secret: it is known by its place among them.
-            let mut key = format!("{} #{}", scheme_of(&place), at + 1);
-            let tried = attempt(connect, place, &mut key).await;
-            all.push(Tried::new(key, usage, tried));
-        }
-    }
-    report(&all, connect)
+    report(&try_all(connect, None).await, connect)
 }
 
-/// Opens and tries one; `key` becomes its own name as soon as that is known.
+/// Tries every KMS key of the settings: those of `set`, which has just them, or each opened anew.
+pub(super) async fn try_all(connect: &Connect<'_>, set: Option<&KmsSet>) -> Vec<Tried> {
+    let mut opened = set.map(KmsSet::readers);
+    let mut all: Vec<Tried> = Vec::new();
+    for (purpose, place) in kms_policy::purposes(connect.settings()) {
+        let usage = purpose.usage();
+        // The text of the settings may hold a secret: it is known by its place among them.
+        let at = all.iter().filter(|tried| tried.usage == usage).count() + 1;
+        let mut key = format!("{} #{at}", scheme_of(&place));
+        let here = place.path().is_some();
+        let opened = opened.as_mut().and_then(Iterator::next).cloned();
+        let tried = attempt(connect, &place, opened, usage, &mut key).await;
+        let advice = tried.as_ref().err();
+        let advice = advice.and_then(|failure| kms_policy::advice(purpose, &place, failure));
+        let mut tried = Tried::new(key, usage, here, tried);
+        if let (Some(trouble), Some(advice)) = (&mut tried.error, advice) {
+            trouble.hint = Some(advice);
+        }
+        all.push(tried);
+    }
+    all
+}
+
+/// Tries one, which it opens if nobody did; `key` becomes its own name as soon as that is known.
 async fn attempt(
     connect: &Connect<'_>,
-    place: MasterKeyPlace,
+    place: &MasterKeyPlace,
+    opened: Option<Arc<dyn KmsProvider>>,
+    usage: Use,
     key: &mut String,
 ) -> Result<KmsHealth> {
-    let provider = connect.kms_key(place).await?;
-    *key = provider.uri().to_string();
-    Ok(provider.check().await?)
+    let provider = match opened {
+        Some(provider) => provider,
+        None => connect.kms_key(place.clone()).await?,
+    };
+    let health = check_of(&provider, usage).await;
+    // One that was out all the time has no name yet.
+    if !provider.uri().is_unopened() {
+        *key = provider.uri().to_string();
+    }
+    Ok(health?)
+}
+
+/// Tries a key for what it is used.
+async fn check_of(provider: &dyn KmsProvider, usage: Use) -> llm_keys::error::Result<KmsHealth> {
+    match usage {
+        Use::Seals => provider.check().await,
+        Use::Reads => provider.check_reading().await,
+    }
 }
 
 impl Tried {
-    fn new(key: String, usage: &'static str, tried: Result<KmsHealth>) -> Self {
+    /// `here`: the key is a file of this machine, so that there is nothing to reach.
+    fn new(key: String, usage: Use, here: bool, tried: Result<KmsHealth>) -> Self {
         let yes = Some(true);
+        let seals = usage == Use::Seals;
         match tried {
             Ok(health) => Self {
                 key,
@@ -75,19 +123,19 @@ impl Tried {
                 result: "ok",
                 reachable: yes,
                 permitted: yes,
-                round_trip: yes,
+                round_trip: seals.then_some(true),
                 latency_ms: Some(milliseconds(health.round_trip)),
                 error: None,
             },
             Err(failure) => {
-                let (reachable, permitted) = how_far(&failure);
+                let (reachable, permitted) = if here { (None, None) } else { how_far(&failure) };
                 Self {
                     key,
                     usage,
                     result: "failed",
                     reachable,
                     permitted,
-                    round_trip: Some(false),
+                    round_trip: seals.then_some(false),
                     latency_ms: None,
                     error: Some(Trouble {
                         code: failure.code(),
@@ -100,7 +148,7 @@ impl Tried {
     }
 
     fn cells(&self) -> [String; 6] {
-        let latency = self.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+        let latency = self.latency().unwrap_or_else(|| "-".to_owned());
         let word = |known| match known {
             Some(true) => "yes",
             Some(false) => "no",
@@ -108,12 +156,44 @@ impl Tried {
         };
         [
             self.key.clone(),
-            self.usage.to_owned(),
+            self.usage.word().to_owned(),
             word(self.reachable).to_owned(),
             word(self.permitted).to_owned(),
             word(self.round_trip).to_owned(),
             latency,
         ]
+    }
+
+    /// What it did, in one line without the latency.
+    pub(super) fn line(&self) -> String {
+        let [key, usage, reachable, permitted, round_trip, _] = self.cells();
+        let mut line = format!(
+            "{key} {usage}: reachable {reachable}, permitted {permitted}, round-trip {round_trip}"
+        );
+        if let Some(trouble) = &self.error {
+            line = format!("{line}; {}", trouble.message);
+        }
+        line
+    }
+
+    /// How long it took, if it worked.
+    pub(super) fn latency(&self) -> Option<String> {
+        self.latency_ms.map(|ms| format!("{ms} ms"))
+    }
+
+    /// Whether it did what is asked of it.
+    pub(super) fn works(&self) -> bool {
+        self.error.is_none()
+    }
+
+    /// Whether the KMS gave no answer at all.
+    pub(super) fn is_out(&self) -> bool {
+        self.reachable == Some(false)
+    }
+
+    /// What to do about it, if it failed.
+    pub(super) fn hint(&self) -> Option<&str> {
+        self.error.as_ref()?.hint.as_deref()
     }
 
     fn trouble(&self) -> String {
@@ -129,11 +209,15 @@ fn how_far(failure: &Failure) -> (Option<bool>, Option<bool>) {
     match error.kind() {
         ErrorKind::Kms(KmsFault::Unavailable) => (Some(false), None),
         ErrorKind::Kms(KmsFault::Denied) => (Some(true), Some(false)),
-        ErrorKind::Kms(KmsFault::Throttled | KmsFault::KeyDisabled | KmsFault::BadAnswer) => {
-            (Some(true), None)
-        }
+        ErrorKind::Kms(
+            KmsFault::Throttled
+            | KmsFault::KeyDisabled
+            | KmsFault::KeyMissing
+            | KmsFault::Unsupported
+            | KmsFault::BadAnswer,
+        ) => (Some(true), None),
         ErrorKind::Kms(KmsFault::WrongKey | KmsFault::ContextMismatch) => (Some(true), Some(true)),
-        // Not asked at all, or nothing there to ask.
+        // Not asked at all: the settings or the credentials do not do.
         _ => (None, None),
     }
 }
@@ -176,7 +260,8 @@ mod tests {
         assert_eq!(far(KmsFault::Unavailable), (Some(false), None));
         assert_eq!(far(KmsFault::Denied), (Some(true), Some(false)));
         assert_eq!(far(KmsFault::Throttled), (Some(true), None));
-        assert_eq!(far(KmsFault::KeyMissing), (None, None));
+        assert_eq!(far(KmsFault::KeyMissing), (Some(true), None), "that is what it answered");
+        assert_eq!(far(KmsFault::Misconfigured), (None, None), "nothing was sent");
         assert_eq!(how_far(&Failure::usage("no")), (None, None));
     }
 

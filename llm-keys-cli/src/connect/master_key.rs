@@ -197,21 +197,6 @@ impl Connect<'_> {
         Ok(made)
     }
 
-    /// Opens the sentinel under the KMS keys of the settings, or makes it; not if somebody would
-    /// have to type a passphrase for it.
-    ///
-    /// # Errors
-    /// `Kms(WrongKey)` if the database was written under another KMS key.
-    pub(crate) async fn check_sentinel(&self, keys: &[Made], store: &DieselStore) -> Result<()> {
-        let asks = keys.iter().any(|key| matches!(key.place, MasterKeyPlace::Passphrase(_)));
-        if asks && self.settings.passphrase_file.is_none() {
-            return Ok(());
-        }
-        let manager = self.quiet_manager(self.kms().await?, store.clone()).await?;
-        manager.check_sentinel().await?;
-        Ok(())
-    }
-
     /// Makes the master key of `place` if it is missing, and says whether it was.
     async fn make_master_key(&self, place: &MasterKeyPlace, store: &DieselStore) -> Result<bool> {
         match place {

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
@@ -52,8 +52,12 @@ fn id(arn: &str) -> &str {
 
 fn run(sandbox: &Sandbox, args: &[&str], input: &str) -> Output {
     let mut command = sandbox.command(PROGRAM);
+    command.args(args);
+    in_aws(command, input)
+}
+
+fn in_aws(mut command: Command, input: &str) -> Output {
     command
-        .args(args)
         .env("AWS_ENDPOINT_URL", server())
         .env("AWS_REGION", REGION)
         .env("AWS_ACCESS_KEY_ID", "test")
@@ -109,4 +113,33 @@ fn an_alias_moves_and_another_key_is_allowed() {
     assert_eq!(listed(&allowed), json!([of_alias(&a), of_alias(&b), by_hand]));
     let table = must(&sandbox, &with(&["kms", "allowed"]), "");
     assert!(table.starts_with("KEY ") && table.lines().count() == 4, "{table}");
+}
+
+#[test]
+fn an_alias_moves_and_its_key_is_gone_before_anything_was_stored() {
+    let sandbox = Sandbox::new();
+    let (a, b) = (create_key(), create_key());
+    let alias = sandbox.path().file_name().unwrap().to_str().unwrap().replace('.', "");
+    let alias = format!("alias/llm-keys-{alias}");
+    ask("CreateAlias", &json!({ "AliasName": alias, "TargetKeyId": id(&a) }));
+    let with = |rest: &[&'static str]| [&["--kms", &alias], rest].concat();
+    must(&sandbox, &with(&["store", "openai"]), "sk-a");
+    ask("UpdateAlias", &json!({ "AliasName": alias, "TargetKeyId": id(&b) }));
+    ask("ScheduleKeyDeletion", &json!({ "KeyId": a, "PendingWindowInDays": 7 }));
+
+    let refused = run(&sandbox, &with(&["store", "anthropic"]), "sk-b");
+    let talk = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(5), "{talk}");
+    assert!(talk.contains("llm-keys kms allow --start-over"), "{talk}");
+    must(&sandbox, &with(&["kms", "allow", "--start-over", "--yes"]), "");
+    must(&sandbox, &with(&["store", "anthropic"]), "sk-b");
+    assert_eq!(must(&sandbox, &with(&["get", "anthropic"]), ""), "sk-b");
+    // It opens now.
+    let again = run(&sandbox, &with(&["kms", "allow", "--start-over", "--yes"]), "");
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
+    // The sentinel is of the new key, too.
+    let mut command = sandbox.command(PROGRAM);
+    command.args(with(&["get", "anthropic"])).env("LLM_KEYS_CHECK_ON_START", "true");
+    let output = in_aws(command, "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }

@@ -9,4 +9,5 @@ mod reference;
 mod sandbox;
 mod secrecy;
 mod sessions;
+mod silent_kms;
 mod terminal;

@@ -144,3 +144,21 @@ fn a_passphrase_is_asked_for_twice() {
     let (printed, code) = to_the_end(at_terminal(&sandbox, &["list"]));
     assert!(code == 0 && !printed.contains("assphrase"), "{printed}");
 }
+
+#[test]
+fn starting_the_list_of_kms_keys_over_asks() {
+    let sandbox = Sandbox::new();
+    sandbox.must(&["store", "a"], KEY);
+    let start_over = |answer: &str| {
+        let mut session = at_terminal(&sandbox, &["kms", "allow", "--start-over"]);
+        session.exp_string("Forget which KMS keys were read with").unwrap();
+        session.send_line(answer).unwrap();
+        to_the_end(session)
+    };
+    let (printed, code) = start_over("");
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("nothing was changed"), "{printed}");
+    let (printed, code) = start_over("y");
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("nothing to start over"), "{printed}");
+}

@@ -186,6 +186,15 @@ impl KmsProvider for AwsKms {
         check::round_trip(self).await
     }
 
+    /// `DescribeKey`, if that is permitted, and `Decrypt`; the time is that of the last one.
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        match self.current.describe().await {
+            Err(error) if error.kind() == ErrorKind::Kms(KmsFault::Denied) => {}
+            described => described?,
+        }
+        check::reading(self, NONSENSE).await
+    }
+
     /// The ARN of the alias.
     fn alias(&self) -> Option<&str> {
         self.alias.as_deref()
@@ -235,6 +244,8 @@ fn no_region() -> Error {
         .with_hint("set AWS_REGION, or name the key by its ARN")
 }
 
+/// No blob of AWS.
+const NONSENSE: &[u8] = &[0; 128];
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Only for those who call without a deadline of their own.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);

@@ -89,9 +89,10 @@ impl AzureKms {
     /// One call to Key Vault looks the key up.
     ///
     /// # Errors
-    /// `InvalidInput` if `uri` is not one of a key in Azure; it is not repeated. `KeyMissing`,
-    /// `KeyDisabled`, or `Unsupported` if the key is no RSA key that may wrap and unwrap. Else what
-    /// kept us from asking: `Denied`, `Throttled`, `Unavailable`.
+    /// `InvalidInput` if `uri` is not one of a key in Azure; it is not repeated. `KeyMissing`, or
+    /// `Unsupported` if the key is no RSA key that may unwrap. Else what kept us from asking:
+    /// `Misconfigured`, `Denied`, `Throttled`, `Unavailable`. A version that is disabled is none:
+    /// others may still be read with, and Azure refuses to wrap under it until it is enabled.
     pub async fn open(uri: &str) -> Result<Self> {
         Self::open_with(uri, AzureOptions::default()).await
     }
@@ -195,16 +196,18 @@ impl KmsProvider for AzureKms {
     async fn check(&self) -> Result<KmsHealth> {
         check::round_trip(self).await
     }
+
+    /// One `unwrapKey` under the version of [`uri`](KmsProvider::uri).
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        check::reading(self, NONSENSE).await
+    }
 }
 
-/// The name and version of a key that can wrap and unwrap.
+/// The name and version of a key that can unwrap, once it is enabled.
 fn usable(found: &Key) -> Result<(KeyName, String)> {
     let unreadable = || fault::bad_answer(Call::Get, "Key Vault answered without a key identifier");
     let key = found.key.as_ref().ok_or_else(unreadable)?;
     let named = key.kid.as_deref().and_then(KeyName::from_kid).ok_or_else(unreadable)?;
-    if found.attributes.as_ref().and_then(|attributes| attributes.enabled) == Some(false) {
-        return Err(fault::disabled(Call::Get, "this version of the key is disabled"));
-    }
     let is_rsa = matches!(key.kty, Some(KeyType::Rsa | KeyType::RsaHsm));
     let may = |verb: &str| key.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == verb));
     if !is_rsa || !may("unwrapKey") {
@@ -255,5 +258,7 @@ struct Answer<'a> {
     value: &'a str,
 }
 
+/// As long as the shortest blob, and none: RSA leaves it 0, which has no padding.
+const NONSENSE: &[u8] = &[0; RSA_SIZES[0]];
 /// What RSA-OAEP gives for keys of 2048, 3072 and 4096 bits: Key Vault has no others.
 const RSA_SIZES: [usize; 3] = [256, 384, 512];

@@ -1,7 +1,10 @@
-//! The round trip by which every backend finds out whether its KMS works.
+//! The round trip by which every backend finds out whether its KMS works, and the question that
+//! only a key to read with is asked.
 
 use uuid::Uuid;
 
+#[cfg(feature = "kms-remote")]
+use super::WrappedKey;
 use super::{KmsContext, KmsHealth, KmsProvider};
 use crate::clock::{Clock as _, SystemClock};
 use crate::context::EncryptionContext;
@@ -14,8 +17,7 @@ use crate::random::SystemRandom;
 /// # Errors
 /// As the two calls; `Kms(BadAnswer)` if another data key comes back.
 pub(super) async fn round_trip(kms: &dyn KmsProvider) -> Result<KmsHealth> {
-    let (tenant, name) = (Tenant::default(), SystemName::new("check")?);
-    let context = EncryptionContext::of_system(&tenant, &name, Uuid::nil(), Version::FIRST);
+    let context = nobodys_context()?;
     let context = KmsContext { context: &context, readable: false };
     let clock = SystemClock::new();
     let (key, wrapped) = kms.generate_data_key(context, &SystemRandom).await?;
@@ -25,6 +27,34 @@ pub(super) async fn round_trip(kms: &dyn KmsProvider) -> Result<KmsHealth> {
         return Err(Error::new(ErrorKind::Kms(KmsFault::BadAnswer), "kms.check", what));
     }
     Ok(KmsHealth::new(kms.uri().clone(), clock.monotonic()))
+}
+
+/// Lets `kms` unwrap `nonsense`, which must have the form of its blobs, or it is not even sent. That
+/// it says no to these bytes shows that it would have said yes to others.
+///
+/// # Errors
+/// As the call; `Kms(BadAnswer)` if a data key comes back.
+#[cfg(feature = "kms-remote")]
+pub(super) async fn reading(kms: &dyn KmsProvider, nonsense: &[u8]) -> Result<KmsHealth> {
+    let context = nobodys_context()?;
+    let context = KmsContext { context: &context, readable: false };
+    let wrapped = WrappedKey { uri: kms.uri().clone(), blob: nonsense.to_vec() };
+    let clock = SystemClock::new();
+    match kms.unwrap_key(&wrapped, context).await.map_err(|error| (error.kind(), error)) {
+        Err((ErrorKind::Kms(KmsFault::ContextMismatch | KmsFault::WrongKey), _)) => {
+            Ok(KmsHealth::new(kms.uri().clone(), clock.monotonic()))
+        }
+        Err((_, error)) => Err(error),
+        Ok(_) => {
+            let what = "the KMS unwrapped what nobody has wrapped";
+            Err(Error::new(ErrorKind::Kms(KmsFault::BadAnswer), "kms.check", what))
+        }
+    }
+}
+
+fn nobodys_context() -> Result<EncryptionContext> {
+    let (tenant, name) = (Tenant::default(), SystemName::new("check")?);
+    Ok(EncryptionContext::of_system(&tenant, &name, Uuid::nil(), Version::FIRST))
 }
 
 #[cfg(test)]
@@ -61,6 +91,15 @@ mod tests {
         async fn check(&self) -> Result<KmsHealth> {
             round_trip(self).await
         }
+    }
+
+    #[cfg(feature = "kms-remote")]
+    #[tokio::test]
+    async fn a_kms_that_unwraps_nonsense_is_a_bad_answer() {
+        let kms = LocalKms::ephemeral().unwrap();
+        assert_eq!(reading(&kms, &[1; 93]).await.unwrap().uri, *kms.uri());
+        let error = reading(&Careless(kms), &[1; 93]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::BadAnswer));
     }
 
     #[tokio::test]

@@ -149,6 +149,11 @@ impl KmsProvider for GcpKms {
     async fn check(&self) -> Result<KmsHealth> {
         check::round_trip(self).await
     }
+
+    /// One `decrypt`.
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        check::reading(self, NONSENSE).await
+    }
 }
 
 /// Keys in an HSM take 8 KiB of plaintext and associated data together; ours is far below.
@@ -171,6 +176,8 @@ fn broken(error: serde_json::Error) -> Error {
 }
 
 const ENDPOINT: &str = "https://cloudkms.googleapis.com";
+/// No ciphertext of Cloud KMS.
+const NONSENSE: &[u8] = &[0; 96];
 const MAX_INPUT: usize = 8 * 1024;
 const NAME: &str = "name the key exactly as `gcloud kms keys list` prints it, by the project's id \
     and not its number";

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use backon::{ExponentialBuilder, Retryable as _};
 use futures_util::future::BoxFuture;
 use recloser::{AsyncRecloser, Recloser};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tower::retry::budget::{Budget as _, TpsBudget};
 
 use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
@@ -33,7 +34,7 @@ pub struct GuardOptions {
     /// How long a KMS that failed often is left alone before it is tried again: 2 s unless said.
     pub open_wait: Duration,
     /// How long a denial is remembered, and given again without a call: 20 s unless said, so that
-    /// one key makes at most three calls a minute.
+    /// what it was about (see [`Guarded`]) makes at most three calls a minute.
     pub denied_for: Duration,
 }
 
@@ -54,7 +55,11 @@ impl Default for GuardOptions {
 /// - `Throttled` and `Unavailable` are tried again, with growing pauses and jitter. Nothing else is.
 /// - After half of at least eight attempts were `Unavailable` or `BadAnswer`, calls fail at once
 ///   for `open_wait`; then calls go through again, and one that succeeds closes the breaker.
-/// - `Denied`, `KeyDisabled` and `KeyMissing` are remembered for the data key they were about.
+/// - `Denied`, `KeyDisabled`, `KeyMissing` and `Misconfigured` are remembered for what they were
+///   about and nothing else. For unwrapping that is the data key with its context. For making a
+///   data key, and apart from that for wrapping one, it is what a policy of the KMS can see of the
+///   context: tenant, kind, kind of owner and service, in readable mode owner and name, too.
+///   Neither record nor version: a write that is repeated is the same write.
 pub struct Guarded<P> {
     inner: P,
     options: GuardOptions,
@@ -62,10 +67,12 @@ pub struct Guarded<P> {
     breaker: AsyncRecloser,
     budget: TpsBudget,
     denials: moka::sync::Cache<Subject, (Instant, Error)>,
+    /// When the last of them is forgotten: usually there is none, and then no subject is hashed.
+    denied_until: Mutex<Option<Instant>>,
 }
 
-/// What a denial is about: the hash of a wrapped key, or `None` for wrapping.
-type Subject = Option<[u8; 32]>;
+/// What a denial is about: a hash of it.
+type Subject = [u8; 32];
 
 /// How many denials are remembered.
 const DENIALS: u64 = 10_000;
@@ -89,6 +96,7 @@ impl<P: KmsProvider> Guarded<P> {
                 .max_capacity(DENIALS)
                 .time_to_live(options.denied_for)
                 .build(),
+            denied_until: Mutex::new(None),
         }
     }
 
@@ -96,12 +104,10 @@ impl<P: KmsProvider> Guarded<P> {
     async fn run<'a, T>(
         &'a self,
         op: &'static str,
-        subject: Subject,
+        subject: impl Fn() -> Subject + Send,
         call: impl Fn() -> BoxFuture<'a, Result<T>> + Send + Sync,
     ) -> Result<T> {
-        if let Some((until, denial)) = self.denials.get(&subject)
-            && Instant::now() < until
-        {
+        if let Some(denial) = self.denial(&subject) {
             return Err(denial);
         }
         let deadline = Instant::now() + self.options.deadline;
@@ -123,9 +129,18 @@ impl<P: KmsProvider> Guarded<P> {
             && is_denial(error.kind())
         {
             let until = Instant::now() + self.options.denied_for;
-            self.denials.insert(subject, (until, error.clone()));
+            self.denials.insert(subject(), (until, error.clone()));
+            *lock(&self.denied_until) = Some(until);
         }
         result
+    }
+
+    fn denial(&self, subject: impl Fn() -> Subject) -> Option<Error> {
+        let now = Instant::now();
+        let last = *lock(&self.denied_until);
+        last.filter(|last| now < *last)?;
+        let (_, denial) = self.denials.get(&subject()).filter(|(until, _)| now < *until)?;
+        Some(denial)
     }
 
     async fn attempt<T>(
@@ -158,9 +173,20 @@ impl<P: KmsProvider> Guarded<P> {
     }
 
     fn too_slow(&self, op: &'static str) -> Error {
-        let deadline = self.options.deadline.as_secs_f32();
-        fault(op, format!("the KMS gave no answer within {deadline} s"))
-            .with_hint("check the network to the KMS, or raise the deadline")
+        too_slow(op, self.options.deadline)
+    }
+
+    /// One attempt within the deadline, whatever happened before: it is asked to find out.
+    async fn check_with(
+        &self,
+        check: impl Future<Output = Result<KmsHealth>>,
+    ) -> Result<KmsHealth> {
+        let checked = timeout(self.options.deadline, check).await;
+        let checked = checked.unwrap_or_else(|_| Err(self.too_slow("kms.check")));
+        if checked.is_ok() {
+            self.denials.invalidate_all();
+        }
+        checked
     }
 }
 
@@ -182,6 +208,12 @@ impl Failed {
     }
 }
 
+fn too_slow(op: &'static str, deadline: Duration) -> Error {
+    let deadline = deadline.as_secs_f32();
+    fault(op, format!("the KMS gave no answer within {deadline} s"))
+        .with_hint("check the network to the KMS, or raise the deadline")
+}
+
 fn fault(op: &'static str, detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Kms(KmsFault::Unavailable), op, detail)
 }
@@ -199,19 +231,60 @@ fn is_outage(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Kms(KmsFault::Unavailable | KmsFault::BadAnswer))
 }
 
+/// What does not pass by itself, and is asked for anew by every call. That there are no credentials
+/// is found out by asking around for them.
 fn is_denial(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Kms(KmsFault::Denied | KmsFault::KeyDisabled | KmsFault::KeyMissing))
+    let ErrorKind::Kms(fault) = kind else { return false };
+    matches!(
+        fault,
+        KmsFault::Denied | KmsFault::KeyDisabled | KmsFault::KeyMissing | KmsFault::Misconfigured
+    )
 }
 
-fn subject(wrapped: &WrappedKey) -> Subject {
+/// Unwrapping this data key for this context: one who copies it into a record of his own is denied
+/// in his own name.
+fn unwrapping(wrapped: &WrappedKey, context: KmsContext<'_>) -> Subject {
+    let mode = [u8::from(context.readable)];
+    let uri = wrapped.uri.as_str().as_bytes();
+    hash([b"unwrap", uri, &wrapped.blob, &mode, context.context.hash()])
+}
+
+/// `op` for whatever looks like `context` to a policy of the KMS.
+fn sealing(op: &'static str, context: KmsContext<'_>) -> Subject {
+    let pairs = context.pairs();
+    // These two differ for each write, so no policy names them, and a storm of writes would be a
+    // storm of calls.
+    let told = pairs.iter().filter(|(name, _)| !matches!(*name, "ctx" | "record"));
+    let told = told.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    hash(std::iter::once(op.as_bytes()).chain(told))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Each part with its length, so that no two lists of parts are hashed alike.
+fn hash<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Subject {
     let mut context = digest::Context::new(&digest::SHA256);
-    // A URI holds no NUL byte.
-    context.update(wrapped.uri.as_str().as_bytes());
-    context.update(&[0]);
-    context.update(&wrapped.blob);
+    for part in parts {
+        context.update(&part.len().to_be_bytes());
+        context.update(part);
+    }
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
-    Some(hash)
+    hash
+}
+
+/// What `opening` gives within the deadline of `options`.
+///
+/// # Errors
+/// As `opening`, and `Kms(Unavailable)` after the deadline; an outage has a hint.
+pub(super) async fn open_in_time<T>(
+    options: GuardOptions,
+    opening: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let opened = timeout(options.deadline, opening).await;
+    opened.unwrap_or_else(|_| Err(too_slow("kms.open", options.deadline))).map_err(advised)
 }
 
 #[deny(clippy::missing_trait_methods)] // A forgotten method would go past the guard.
@@ -234,28 +307,27 @@ impl<P: KmsProvider> KmsProvider for Guarded<P> {
         context: KmsContext<'_>,
         random: &dyn Random,
     ) -> Result<(DataKey, WrappedKey)> {
-        self.run("kms.generate_data_key", None, || self.inner.generate_data_key(context, random))
+        const OP: &str = "kms.generate_data_key";
+        self.run(OP, || sealing(OP, context), || self.inner.generate_data_key(context, random))
             .await
     }
 
     async fn wrap_key(&self, key: &DataKey, context: KmsContext<'_>) -> Result<WrappedKey> {
-        self.run("kms.wrap_key", None, || self.inner.wrap_key(key, context)).await
+        const OP: &str = "kms.wrap_key";
+        self.run(OP, || sealing(OP, context), || self.inner.wrap_key(key, context)).await
     }
 
     async fn unwrap_key(&self, wrapped: &WrappedKey, context: KmsContext<'_>) -> Result<DataKey> {
-        self.run("kms.unwrap_key", subject(wrapped), || self.inner.unwrap_key(wrapped, context))
-            .await
+        let subject = || unwrapping(wrapped, context);
+        self.run("kms.unwrap_key", subject, || self.inner.unwrap_key(wrapped, context)).await
     }
 
-    /// One attempt within the deadline, whatever happened before: it is asked to find out.
     async fn check(&self) -> Result<KmsHealth> {
-        let deadline = Instant::now() + self.options.deadline;
-        let checked = timeout_at(deadline, self.inner.check()).await;
-        let checked = checked.unwrap_or_else(|_| Err(self.too_slow("kms.check")));
-        if checked.is_ok() {
-            self.denials.invalidate_all();
-        }
-        checked
+        self.check_with(self.inner.check()).await
+    }
+
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        self.check_with(self.inner.check_reading()).await
     }
 
     fn alias(&self) -> Option<&str> {

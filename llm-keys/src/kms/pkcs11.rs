@@ -29,6 +29,7 @@ use crate::secret::DataKey;
 mod fault;
 mod module;
 mod pin;
+mod probe;
 mod token;
 mod uri;
 
@@ -219,7 +220,7 @@ impl KmsProvider for Pkcs11Kms {
             match unseal(session, key, iv, sealed, &aad) {
                 Err(Failure::Token(error)) if remedy(&error) == Remedy::Probe => {
                     // A token that still works has refused these bytes.
-                    match works(session, key) {
+                    match probe::works(session, key) {
                         Ok(true) => Err(Failure::Ours(refused(UNWRAP))),
                         _ => Err(Failure::Token(error)),
                     }
@@ -232,6 +233,11 @@ impl KmsProvider for Pkcs11Kms {
 
     async fn check(&self) -> Result<KmsHealth> {
         check::round_trip(self).await
+    }
+
+    /// One decryption.
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        check::reading(self, NONSENSE).await
     }
 }
 
@@ -284,14 +290,6 @@ fn unseal(
     DataKey::from_answer(data).map_err(Failure::Ours)
 }
 
-/// Whether the token opens what it has sealed just now.
-fn works(session: &Session, key: ObjectHandle) -> Result<bool, Failure> {
-    let blob = seal(session, key, &[0; DataKey::LEN], PROBE)?;
-    let (iv, sealed) = blob[1..].split_at(IV_LEN);
-    let data = unseal(session, key, iv, sealed, PROBE)?;
-    Ok(data.expose(|data| *data == [0; DataKey::LEN]))
-}
-
 /// What envelopes call the key of `uri` that were written when it was on other tokens.
 fn former(uri: &KeyUri, serials: &[String]) -> Result<Vec<KeyUri>> {
     let Some((_, object)) = uri.as_str().split_once(';') else { return Ok(Vec::new()) };
@@ -331,4 +329,5 @@ const BLOB_LEN: usize = 1 + IV_LEN + DataKey::LEN + 16;
 /// A PKCS#11 token is slow, and hangs when it is away: this many threads at most may wait for it.
 const MAX_SESSIONS: usize = 8;
 const OPEN_DEADLINE: Duration = Duration::from_secs(5);
-const PROBE: &[u8] = b"llm-keys probe";
+/// No blob of ours, but of their form.
+const NONSENSE: &[u8] = &[BLOB_VERSION; BLOB_LEN];

@@ -51,8 +51,8 @@ impl KeyUri {
         Self::new(format!("{scheme}:{UNOPENED}"))
     }
 
-    /// Whether it is [`unopened`](Self::unopened).
-    pub(crate) fn is_unopened(&self) -> bool {
+    /// Whether it only stands for the key of a KMS that was out when it was to be opened.
+    pub fn is_unopened(&self) -> bool {
         self.0.split_once(':').is_some_and(|(_, rest)| rest == UNOPENED)
     }
 

@@ -10,7 +10,6 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use base64ct::{Base64, Encoding as _};
@@ -21,7 +20,6 @@ use self::login::Login;
 use self::session::{Denial, Session};
 use self::wire::{Answer, Call, RequestBody, Wire};
 use super::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey, check};
-use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, KmsFault, Result};
 use crate::random::Random;
 use crate::secret::DataKey;
@@ -46,9 +44,6 @@ pub struct VaultKms {
     paths: Paths,
     wire: Arc<Wire>,
     session: Arc<Session>,
-    clock: SystemClock,
-    /// Until then, in milliseconds of `clock`, the key was seen not long ago.
-    seen: AtomicU64,
 }
 
 /// Where the key's operations are, below `/v1/`.
@@ -95,8 +90,6 @@ impl VaultKms {
             },
             session: Session::new(Arc::clone(&wire), login),
             wire,
-            clock: SystemClock::new(),
-            seen: AtomicU64::new(0),
         })
     }
 
@@ -128,22 +121,17 @@ impl VaultKms {
 
     /// Makes sure that the key exists: `encrypt` with a missing key would create it, unless policy
     /// or mount forbid. Asking `decrypt` to open nonsense needs no permission that we do not need
-    /// anyway, and creates nothing.
+    /// anyway, and creates nothing. It is asked each time, because a key that was there a moment
+    /// ago may be deleted now.
     async fn see_key(&self, op: &'static str) -> Result<()> {
-        let now = u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX);
-        if now < self.seen.load(Ordering::Relaxed) {
-            return Ok(());
-        }
         let probe = Zeroizing::new(br#"{"ciphertext":"vault:v1:AAAA"}"#.to_vec());
         match self.post(op, &self.paths.decrypt, RequestBody::new(probe)).await {
             // It says why it does not open this, so it is there.
-            Err(error) if error.kind() == ErrorKind::Kms(KmsFault::ContextMismatch) => {}
-            Err(error) if error.kind() == ErrorKind::Kms(KmsFault::KeyDisabled) => {}
-            Err(error) => return Err(error),
-            Ok(_) => return Err(fault::bad_answer(op, "the server decrypted nonsense")),
+            Err(error) if error.kind() == ErrorKind::Kms(KmsFault::ContextMismatch) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Kms(KmsFault::KeyDisabled) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(fault::bad_answer(op, "the server decrypted nonsense")),
         }
-        self.seen.store(now + SEEN, Ordering::Relaxed);
-        Ok(())
     }
 }
 
@@ -177,6 +165,8 @@ impl KmsProvider for VaultKms {
         Ok((key, WrappedKey { uri: self.uri.clone(), blob }))
     }
 
+    /// Two calls: the key is looked for before it is asked to encrypt. Only the second and later KMS
+    /// of a write is asked this, and each when a record is wrapped anew.
     async fn wrap_key(&self, key: &DataKey, context: KmsContext<'_>) -> Result<WrappedKey> {
         const OP: &str = "kms.wrap_key";
         self.see_key(OP).await?;
@@ -213,6 +203,11 @@ impl KmsProvider for VaultKms {
     async fn check(&self) -> Result<KmsHealth> {
         check::round_trip(self).await
     }
+
+    /// One `decrypt`.
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        check::reading(self, NONSENSE).await
+    }
 }
 
 /// On a blocking thread, because the certificates of a machine are many files.
@@ -236,5 +231,5 @@ fn body(parts: &[&str]) -> RequestBody {
     RequestBody::new(out)
 }
 
-/// How long a key that was seen is taken to exist, in milliseconds.
-const SEEN: u64 = 60_000;
+/// Of a version that no key has: one that is retired, as the first may be, is refused for that.
+const NONSENSE: &[u8] = b"vault:v999999999:AAAA";

@@ -1,7 +1,9 @@
 //! Adding to the record of KMS keys: what an alias means now, and what somebody allows.
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
-use super::pins::{Ask, locked, place};
+use super::pins::{Ask, locked, next, place};
+use super::sentinel::Renewal;
+use super::start_over::says_lost;
 use super::write::{ATTEMPTS, busy};
 use crate::context::EncryptionContext;
 use crate::envelope::Envelope;
@@ -36,11 +38,7 @@ impl EnvelopeKeyManager {
     /// `InvalidInput` if no configured KMS key can be used to reach one of `keys`, or too many are
     /// allowed; else as for reading and storing a key. Then none was allowed.
     pub async fn allow_kms_keys(&self, keys: &[KeyUri]) -> Result<Pins> {
-        for uri in keys {
-            if self.core.provider_of(uri)?.is_none() {
-                return Err(self.core.out_of_reach(uri));
-            }
-        }
+        self.core.check_reach(keys)?;
         let _one = self.core.pinned.recording.lock().await;
         self.core
             .update_pins(|pins| {
@@ -54,6 +52,17 @@ impl EnvelopeKeyManager {
 }
 
 impl Core {
+    /// # Errors
+    /// `InvalidInput` if no configured KMS key can be used to reach one of `keys`.
+    pub(super) fn check_reach(&self, keys: &[KeyUri]) -> Result<()> {
+        for uri in keys {
+            if self.provider_of(uri)?.is_none() {
+                return Err(self.out_of_reach(uri));
+            }
+        }
+        Ok(())
+    }
+
     fn out_of_reach(&self, uri: &KeyUri) -> Error {
         let detail = format!("none of the configured KMS keys can reach {uri}");
         // One that could not be opened yet might.
@@ -88,6 +97,12 @@ impl Core {
             let aliases: Vec<_> = self.written_aliases();
             if aliases.iter().all(|(_, uri)| listed(uri)) {
                 self.note_recorded(aliases);
+                // Not for the key that is stored now: what it needs is on the list.
+                if !self.lacking(&row.envelope)?.is_empty()
+                    && let Err(error) = self.update_pins_if_better().await
+                {
+                    tracing::warn!(?error, "the record of KMS keys could not be sealed anew");
+                }
                 return Ok(());
             }
         }
@@ -119,9 +134,12 @@ impl Core {
 
     /// Opens the record, changes it by `edit`, adds what the aliases mean now, and seals it under
     /// the current KMS keys; anew if others were faster.
-    async fn update_pins(&self, edit: impl Fn(&mut Pins) -> Result<()> + Sync) -> Result<Pins> {
+    pub(super) async fn update_pins(
+        &self,
+        edit: impl Fn(&mut Pins) -> Result<()> + Sync,
+    ) -> Result<Pins> {
         for _ in 0..ATTEMPTS {
-            match self.update_pins_once(&edit).await {
+            match self.update_pins_once(&edit, Renewal::Always).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 done => return done,
             }
@@ -129,9 +147,15 @@ impl Core {
         Err(busy())
     }
 
+    /// Seals the record anew if it is then sealed under more of the current KMS keys.
+    pub(super) async fn update_pins_if_better(&self) -> Result<()> {
+        self.update_pins_once(&|_: &mut Pins| Ok(()), Renewal::IfBetter).await.map(drop)
+    }
+
     async fn update_pins_once(
         &self,
         edit: &(impl Fn(&mut Pins) -> Result<()> + Sync),
+        renewal: Renewal,
     ) -> Result<Pins> {
         let (tenant, name) = place()?;
         let found = self.store.system_find(&tenant, &name).await?;
@@ -140,8 +164,20 @@ impl Core {
             None => Pins::default(),
         };
         edit(&mut pins)?;
+        self.write_pins(found.as_ref(), pins, renewal).await
+    }
+
+    /// Seals `pins` with what the aliases mean now, and stores them: in the place of `found`, or
+    /// where there must be no record.
+    pub(super) async fn write_pins(
+        &self,
+        found: Option<&SystemRow>,
+        mut pins: Pins,
+        renewal: Renewal,
+    ) -> Result<Pins> {
+        let (tenant, name) = place()?;
         let now = self.clock.now();
-        let (record, version, created_at) = match &found {
+        let (record, version, created_at) = match found {
             Some(row) => (row.record, next(row.version)?, row.created_at),
             None => (self.new_record()?, Version::FIRST, now),
         };
@@ -150,6 +186,11 @@ impl Core {
         // The data key first: a KMS that was out may have been opened for it, and only now is known
         // which keys this will be sealed under, and thus must be on the list.
         let generated = self.kms.generate(kms_context, &*self.random).await?;
+        if let (Some(row), Renewal::IfBetter) = (found, renewal)
+            && !self.is_better(&generated.wrapped, &row.envelope)?
+        {
+            return Ok(pins);
+        }
         let aliases = self.written_aliases();
         for (alias, uri) in &aliases {
             pins.add(alias, uri)?;
@@ -168,7 +209,7 @@ impl Core {
         let expect = Expect::System {
             tenant: tenant.clone(),
             name: name.clone(),
-            version: found.as_ref().map(|row| row.version),
+            version: found.map(|row| row.version),
         };
         let row = SystemRow {
             tenant,
@@ -188,17 +229,19 @@ impl Core {
     }
 }
 
-fn next(version: Version) -> Result<Version> {
-    version.next().ok_or_else(|| Error::invalid(OP, "the record has used up all version numbers"))
-}
-
 /// Says how to go on when the record is sealed under a KMS key that cannot be used any more.
-fn explained(error: Error) -> Error {
-    if error.kind() != ErrorKind::Kms(KmsFault::WrongKey) {
+pub(super) fn explained(error: Error) -> Error {
+    if !says_lost(error.kind()) {
         return error;
     }
     let detail = format!("the record of allowed KMS keys does not open: {}", error.detail());
-    Error::new(error.kind(), OP, detail).with_hint(
-        "if that key is yours, allow it with itself at hand: `llm-keys --kms-read KEY kms allow KEY`",
-    )
+    let first = match error.kind() {
+        ErrorKind::Kms(KmsFault::WrongKey) => {
+            "if that key is yours, allow it with itself at hand: `llm-keys --kms-read KEY kms allow \
+             KEY`"
+        }
+        _ => error.hint().unwrap_or("bring that key back"),
+    };
+    let hint = format!("{first}; if that key is gone for good: `llm-keys kms allow --start-over`");
+    Error::new(error.kind(), OP, detail).with_hint(hint).with_source(error)
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use super::envelope_manager::{Core, EnvelopeKeyManager};
 use super::pins::Pinned;
 use super::uses::Uses;
@@ -221,7 +223,8 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
     /// # Errors
     /// `InvalidInput` if the options contradict each other; with
     /// [`check_on_start`](Self::check_on_start) also what
-    /// [`EnvelopeKeyManager::check_sentinel`] says.
+    /// [`EnvelopeKeyManager::check_sentinel`] says, and `Integrity` if the sentinel is missing in a
+    /// storage that was written to.
     pub async fn build(self) -> Result<EnvelopeKeyManager> {
         let cache = self.cache;
         if cache.refresh_ahead.is_some_and(|ahead| ahead >= cache.ttl) {
@@ -242,9 +245,10 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
             caller: Arc::new(self.caller),
             readable: self.readable,
             uses: Uses::default(),
+            sentinel_is_there: OnceCell::new(),
         });
         if self.check_on_start {
-            core.check_sentinel().await?;
+            core.check_start().await?;
         }
         Uses::write_behind(&core, self.flush_every);
         Ok(EnvelopeKeyManager::from_core(core))

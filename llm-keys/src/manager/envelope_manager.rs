@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::SecureKeyManager;
@@ -44,6 +45,8 @@ pub(super) struct Core {
     pub(super) caller: Arc<Caller>,
     pub(super) readable: bool,
     pub(super) uses: Uses,
+    /// Set once the sentinel is known to be stored, or not to be ours to make.
+    pub(super) sentinel_is_there: OnceCell<()>,
 }
 
 impl EnvelopeKeyManager {

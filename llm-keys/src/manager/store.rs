@@ -109,7 +109,7 @@ impl Core {
         };
         let retired = replaced.map(|old| VersionRow { state: VersionState::Retired, ..old });
         let others = retired.into_iter().collect();
-        Ok((Draft { key: row, new, current: Some(current), others }, version))
+        Ok((Draft { key: row, new, current: Some(current), others, sealed: true }, version))
     }
 
     fn new_row(&self, id: &KeyId) -> Result<KeyRow> {

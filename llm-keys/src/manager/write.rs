@@ -26,12 +26,14 @@ pub(super) struct Draft {
     pub(super) current: Option<VersionRow>,
     /// Other version rows that change.
     pub(super) others: Vec<VersionRow>,
+    /// Whether one of them was sealed just now: then the sentinel must be there.
+    pub(super) sealed: bool,
 }
 
 impl Draft {
     /// A change of a key that is stored, whose current version stays.
     pub(super) fn of(key: KeyRow, current: Option<VersionRow>) -> Self {
-        Self { key, new: false, current, others: Vec::new() }
+        Self { key, new: false, current, others: Vec::new(), sealed: false }
     }
 
     /// The key as it will be, and the rows to write, each bound to the others, with what must hold.
@@ -71,10 +73,15 @@ impl Core {
         version: Option<Version>,
         caller: &Arc<Caller>,
     ) -> Result<KeyRow> {
+        let sealed = draft.sealed;
         let (key, mut change) = draft.bind(self.clock.now());
         let event = self.change_event(action, &key, version, caller);
         self.record(&event).await?;
         change.events.push(event);
+        // Before the key: a storage that holds one always tells the right KMS from a wrong one.
+        if sealed && let Err(error) = self.ensure_sentinel().await {
+            return Err(self.failed(action, &key.id, caller, error).await);
+        }
         match Self::commit(self, &key.id, change).await {
             Ok(()) => Ok(key),
             Err(error) => Err(self.failed(action, &key.id, caller, error).await),

@@ -30,7 +30,7 @@ pub use self::wraps::{round_trip, sizes_fit_the_envelope, wrapped_names_the_key,
 
 mod calls;
 mod refusals;
-mod sample;
+pub(in crate::testing) mod sample;
 mod wraps;
 
 /// What each rule is given: the provider under test, and one of the same backend with another key.

@@ -3,5 +3,6 @@
 mod broken;
 mod contract;
 mod kms;
+mod kms_lab;
 mod manager;
 mod store;

@@ -6,6 +6,7 @@ mod conformance;
 mod denied;
 pub(crate) mod iam;
 mod key_states;
+mod lab;
 mod manager;
 mod names;
 mod relay;

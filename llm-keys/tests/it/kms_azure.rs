@@ -14,6 +14,7 @@ use uuid::Uuid;
 mod answers;
 mod conformance;
 mod judge;
+mod lab;
 mod manager;
 mod open;
 mod versions;

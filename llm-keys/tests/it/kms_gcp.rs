@@ -3,13 +3,14 @@
 mod answers;
 mod credentials;
 mod judge;
+mod lab;
 mod manager;
 
 use llm_keys::error::KmsFault;
 use llm_keys::kms::gcp::{GcpKms, GcpOptions};
 use llm_keys::kms::{KmsContext, KmsProvider as _, WrappedKey};
 use llm_keys::{DataKey, EncryptionContext, Error, ErrorKind, KeyId, SystemRandom, Version};
-use testkit::gcp::FakeGcpKms;
+use testkit::gcp::{FakeGcpKms, State};
 
 const KEY: &str = "projects/p-1/locations/europe-west1/keyRings/llm-keys/cryptoKeys/data";
 const OTHER: &str = "projects/p-1/locations/europe-west1/keyRings/llm-keys/cryptoKeys/data2";

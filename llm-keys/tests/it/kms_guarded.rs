@@ -145,6 +145,62 @@ async fn a_denial_is_remembered_for_the_key_it_was_about() {
     assert_eq!(bed.unwrap().await, Ok(()), "permission was given meanwhile");
 }
 
+fn of(tenant: &str, user: &str, record: u128, version: u32) -> EncryptionContext {
+    let id = KeyId::user(user, "openai").unwrap().with_tenant(tenant).unwrap();
+    let mut at = Version::FIRST;
+    for _ in 1..version {
+        at = at.next().unwrap();
+    }
+    EncryptionContext::of_key(&id, uuid::Uuid::from_u128(record), at)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_may_not_write_keeps_nobody_else_from_it() {
+    let bed = Bed::new().await;
+    let generate = async |context: &EncryptionContext, readable| {
+        let context = KmsContext { context, readable };
+        let made = bed.guarded.generate_data_key(context, &SystemRandom).await;
+        made.map(drop).map_err(|error| error.kind())
+    };
+    let before = bed.inner.wraps().calls();
+    bed.inner.wraps().fail_next(1, DENIED);
+    for attempt in 1..=100 {
+        // A store that is repeated is of another record or version.
+        let again = of("evil", "alice", attempt.into(), attempt);
+        assert_eq!(generate(&again, false).await, Err(DENIED));
+    }
+    assert_eq!(bed.inner.wraps().calls() - before, 1, "one call for a hundred writes");
+    assert_eq!(generate(&of("good", "alice", 1, 1), false).await, Ok(()), "another tenant");
+    // A policy sees the owner only where it is told.
+    assert_eq!(generate(&of("evil", "bob", 1, 1), false).await, Err(DENIED));
+    assert_eq!(generate(&of("evil", "alice", 1, 1), true).await, Ok(()), "told more");
+    bed.inner.wraps().fail_next(1, DENIED);
+    assert_eq!(generate(&of("evil", "carol", 1, 1), true).await, Err(DENIED));
+    assert_eq!(generate(&of("evil", "dave", 1, 1), true).await, Ok(()), "another owner");
+}
+
+#[tokio::test(start_paused = true)]
+async fn making_and_wrapping_a_data_key_are_apart() {
+    let bed = Bed::new().await;
+    let context = KmsContext { context: &bed.context, readable: false };
+    bed.inner.wraps().fail_next(1, DENIED);
+    bed.guarded.generate_data_key(context, &SystemRandom).await.unwrap_err();
+    let key = DataKey::generate(&SystemRandom).unwrap();
+    bed.guarded.wrap_key(&key, context).await.unwrap();
+    bed.guarded.generate_data_key(context, &SystemRandom).await.unwrap_err();
+}
+
+/// Who can write to the storage can put the blob of somebody else into a record of his own.
+#[tokio::test(start_paused = true)]
+async fn a_copied_blob_that_is_denied_keeps_its_owner_from_nothing() {
+    let bed = Bed::new().await;
+    let thief = of("evil", "mallory", 1, 1);
+    let thief = KmsContext { context: &thief, readable: false };
+    bed.inner.unwraps().fail_next(1, DENIED);
+    bed.guarded.unwrap_key(&bed.wrapped, thief).await.unwrap_err();
+    assert_eq!(bed.unwrap().await, Ok(()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_check_forgets_denials_when_it_goes_well() {
     let bed = Bed::new().await;
@@ -152,6 +208,22 @@ async fn a_check_forgets_denials_when_it_goes_well() {
     assert_eq!(bed.unwrap().await, Err(DENIED));
     bed.guarded.check().await.unwrap();
     assert_eq!(bed.unwrap().await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_checks_have_the_deadline() {
+    let bed = Bed::new().await;
+    bed.inner.checks().hold();
+    for reading in [false, true] {
+        let start = tokio::time::Instant::now();
+        let checked = match reading {
+            false => bed.guarded.check().await,
+            true => bed.guarded.check_reading().await,
+        };
+        assert_eq!(checked.unwrap_err().kind(), DOWN);
+        assert_eq!(start.elapsed().as_secs(), 5);
+    }
+    assert_eq!(bed.inner.checks().calls(), 2);
 }
 
 /// The breaker's clock is the machine's, so this test waits for real.

@@ -5,6 +5,7 @@
 mod conformance;
 mod fake;
 mod keys;
+mod lab;
 pub(crate) mod logins;
 mod own;
 mod refusals;

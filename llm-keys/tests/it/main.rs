@@ -23,6 +23,7 @@ mod kms_trouble;
 mod kms_vault;
 mod manager;
 mod manager_outage;
+mod manager_sentinel;
 mod mocks;
 mod outage_table;
 mod seeded;

@@ -31,6 +31,8 @@ pub struct Vault(Mutex<Inner>);
 pub(super) struct Inner {
     /// Versions by key name, oldest first.
     pub keys: BTreeMap<String, Vec<KeyVersion>>,
+    /// How many requests came, whoever sent them and whatever they were.
+    pub requests: usize,
     /// Operations that came with a token, in order: `get`, `wrapkey`, `unwrapkey`.
     pub calls: Vec<&'static str>,
     trouble: Option<(u32, Trouble)>,
@@ -55,6 +57,15 @@ impl Vault {
         }
     }
 
+    /// Sets the state of one version of a key.
+    pub fn set_version_state(&self, name: &str, version: &str, state: State) {
+        for found in self.lock().keys.get_mut(name).into_iter().flatten() {
+            if found.id == version {
+                found.state = state;
+            }
+        }
+    }
+
     /// Removes a key with all its versions.
     pub fn delete(&self, name: &str) {
         self.lock().keys.remove(name);
@@ -63,6 +74,16 @@ impl Vault {
     /// Answers the next `times` calls that bring a token with `trouble`.
     pub fn answer_next(&self, times: u32, trouble: Trouble) {
         self.lock().trouble = Some((times, trouble));
+    }
+
+    /// Whether there is a key of that name.
+    pub fn has_key(&self, name: &str) -> bool {
+        self.lock().keys.contains_key(name)
+    }
+
+    /// How many requests came so far, those without a token and those refused among them.
+    pub fn requests(&self) -> usize {
+        self.lock().requests
     }
 
     /// How often `operation` was asked for with a token: `get`, `wrapkey` or `unwrapkey`.

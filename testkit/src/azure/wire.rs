@@ -18,6 +18,7 @@ pub(super) async fn answer(
     vault: &Vault,
     request: Request<Incoming>,
 ) -> io::Result<Response<Full<Bytes>>> {
+    vault.lock().requests += 1;
     let (head, body) = request.into_parts();
     let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
     let host = header(HOST).unwrap_or_default().to_owned();

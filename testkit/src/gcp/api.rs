@@ -1,9 +1,10 @@
 //! The methods of the API: which request means what.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use hyper::header::AUTHORIZATION;
 use hyper::{Method, Request, Uri};
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ pub(super) struct Api {
     script: Mutex<VecDeque<Trouble>>,
     requests: AtomicUsize,
     authorization: Mutex<Option<String>>,
+    denied: Mutex<BTreeSet<String>>,
 }
 
 impl Api {
@@ -37,6 +39,23 @@ impl Api {
 
     pub(super) fn last_authorization(&self) -> Option<String> {
         self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn denied(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses a request of somebody who is denied everything.
+    pub(super) fn permit<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        let token = request.headers().get(AUTHORIZATION).and_then(|token| token.to_str().ok());
+        match token.and_then(issuer) {
+            Some(email) if self.denied().contains(&email) => Err(Refusal::new(
+                403,
+                "PERMISSION_DENIED",
+                format!("Permission denied on resource '{}'.", request.uri().path()),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Counts a request, and says what shall go wrong with it.
@@ -161,6 +180,14 @@ impl Api {
         }
         Ok(answer)
     }
+}
+
+/// Who signed a token: the claim `iss`, which for a service account is its address.
+fn issuer(authorization: &str) -> Option<String> {
+    let claims = authorization.strip_prefix("Bearer ")?.split('.').nth(1)?;
+    let claims = Base64UrlUnpadded::decode_vec(claims).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    Some(claims["iss"].as_str()?.to_owned())
 }
 
 fn parameter<'a>(uri: &'a Uri, name: &str) -> Result<&'a str, Refusal> {

@@ -16,7 +16,8 @@ use super::{Started, http, ports};
 pub(super) const VARIABLE: &str = "LLM_KEYS_TEST_LOCALSTACK";
 
 pub(super) fn start(place: &Place) -> Result<Started> {
-    let python = Python::find(|version| lock(version).is_some(), "3.11, 3.13 or later")?;
+    let python =
+        Python::find(|version| lock(version).is_some(), "3.11, 3.13 or later", WITHOUT_PYTHON)?;
     let lock = lock(python.version()).unwrap_or_default();
     let environment = python.environment(place, &Wanted { name: NAME, lock })?;
     let port = ports::free_v6()?;
@@ -80,6 +81,12 @@ fn lock(version: (u32, u32)) -> Option<&'static str> {
 }
 
 const NAME: &str = "localstack";
+
+/// Ubuntu 24.04 has 3.12 and no other.
+const WITHOUT_PYTHON: &str = "`apt-get install python3 python3-venv` brings one on Debian 12 and 13; elsewhere \
+     `uv python install 3.13` or pyenv puts one beside those; or run LocalStack in Docker \
+     (`docker compose up --detach --wait localstack`) and set LLM_KEYS_TEST_LOCALSTACK to \
+     http://127.0.0.1:4566";
 
 #[cfg(test)]
 mod tests {

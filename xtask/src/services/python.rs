@@ -1,5 +1,6 @@
 //! Servers and clients that come as Python packages, each in a virtual environment of its own.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,20 +27,32 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Python {
-    /// The first Python of the `PATH` whose version will do.
-    pub(super) fn find(will_do: impl Fn((u32, u32)) -> bool, wanted: &str) -> Result<Self> {
+    /// The first Python of the `PATH` whose version will do; `wanted` says which do, and `else_do`
+    /// what to do without one.
+    pub(super) fn find(
+        will_do: impl Fn((u32, u32)) -> bool,
+        wanted: &str,
+        else_do: &str,
+    ) -> Result<Self> {
         let newest_first = (OLDEST.1..=NEWEST_MINOR).rev().map(|minor| format!("python3.{minor}"));
+        let mut others = BTreeSet::new();
         for name in std::iter::once("python3".to_owned()).chain(newest_first) {
-            if let Some(python) = Self::ask(&name).filter(|python| will_do(python.version)) {
-                return Ok(python);
+            match Self::ask(&name) {
+                Some(python) if will_do(python.version) => return Ok(python),
+                Some(python) => others.extend([python.version]),
+                None => {}
             }
         }
-        Err(Failure::new(format!("there is no Python {wanted} in the PATH: install one")))
+        Err(missing(wanted, &others, else_do))
     }
 
     /// Any that still gets fixes.
     pub(super) fn any() -> Result<Self> {
-        Self::find(|version| version >= OLDEST, "3.10 or later")
+        Self::find(
+            |version| version >= OLDEST,
+            "3.10 or later",
+            "on Debian: `apt-get install python3 python3-venv`",
+        )
     }
 
     pub(super) fn version(&self) -> (u32, u32) {
@@ -89,6 +102,15 @@ impl Python {
     }
 }
 
+fn missing(wanted: &str, others: &BTreeSet<(u32, u32)>, else_do: &str) -> Failure {
+    let others: Vec<_> = others.iter().map(|(major, minor)| format!("{major}.{minor}")).collect();
+    let found = match others.is_empty() {
+        true => "none at all".to_owned(),
+        false => format!("only {}", others.join(", ")),
+    };
+    Failure::new(format!("it needs Python {wanted}, and the PATH has {found}: {else_do}"))
+}
+
 /// A program of a virtual environment.
 pub(super) fn program(environment: &Path, name: &str) -> PathBuf {
     environment.join("bin").join(name)
@@ -133,5 +155,13 @@ mod tests {
         assert_eq!(folder_name("x", (3, 11), ""), "x-py3.11-cbf29ce484222325");
         assert_eq!(folder_name("x", (3, 11), "a"), "x-py3.11-af63dc4c8601ec8c");
         assert_ne!(folder_name("x", (3, 13), ""), folder_name("x", (3, 11), ""));
+    }
+    #[test]
+    fn a_missing_python_is_said_with_those_that_are_there() {
+        let found = BTreeSet::from([(3, 12), (3, 10)]);
+        let text = missing("3.11", &found, "get it").to_string();
+        assert_eq!(text, "it needs Python 3.11, and the PATH has only 3.10, 3.12: get it");
+        let text = missing("3.11", &BTreeSet::new(), "get it").to_string();
+        assert_eq!(text, "it needs Python 3.11, and the PATH has none at all: get it");
     }
 }

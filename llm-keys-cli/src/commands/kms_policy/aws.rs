@@ -2,25 +2,35 @@
 
 use serde_json::{Value, json};
 
-use super::{Policy, is_plain};
+use super::{GENERATE, Policy, Purpose, Right, UNWRAP, WRAP, is_plain};
 
-pub(super) fn policy(text: &str, tenant: &str) -> Option<Policy> {
+pub(super) fn policy(text: &str, purpose: Purpose, tenant: &str) -> Option<Policy> {
     let name = text.strip_prefix("aws-kms:").unwrap_or(text);
     let name = name.strip_prefix("//").unwrap_or(name);
     let (arn, alias) = resource(name)?;
     let mut context = json!({ "kms:EncryptionContext:lk": "1" });
     context["kms:EncryptionContext:tenant"] = tenant.into();
-    let mut statements = vec![statement("LlmKeysSealAndOpen", &SEAL, &arn, Some(context))];
+    let (rights, id) = match purpose {
+        Purpose::Seals => (vec![MAKE, OPEN], "LlmKeysSealAndOpen"),
+        Purpose::SealsWithOthers => (vec![MAKE, ADD, OPEN], "LlmKeysSealAndOpen"),
+        Purpose::Reads => (vec![OPEN], "LlmKeysOpen"),
+    };
+    let mut statements = vec![statement(id, &rights, &arn, Some(context))];
     if tenant != "default" {
-        // The records of llm-keys itself, such as the sentinel, belong to the default tenant.
+        // The records of llm-keys itself belong to the default tenant: the sentinel, the keys that
+        // an alias has meant, and what a check makes up.
         let context = json!({
             "kms:EncryptionContext:lk": "1",
             "kms:EncryptionContext:kind": "system",
             "kms:EncryptionContext:tenant": "default",
         });
-        statements.push(statement("LlmKeysSystemRecords", &SEAL, &arn, Some(context)));
+        statements.push(statement("LlmKeysSystemRecords", &rights, &arn, Some(context)));
     }
-    statements.push(statement("LlmKeysFindKey", &["kms:DescribeKey"], &arn, None));
+    // A key that seals is looked at by a check, a key that reads only where it is not known yet.
+    let find = purpose != Purpose::Reads || !is_key_arn(name);
+    if find {
+        statements.push(statement("LlmKeysFindKey", &[FIND], &arn, None));
+    }
     let mut notes = vec![
         "to narrow it, add `kms:EncryptionContext:service` or `kms:EncryptionContext:owner_kind` \
          to the first statement's conditions; `owner_id` and `name` only with \
@@ -32,14 +42,16 @@ pub(super) fn policy(text: &str, tenant: &str) -> Option<Policy> {
             statement["Condition"]["ForAnyValue:StringEquals"] = only;
         }
         notes.push(
-            "a key that the alias meant before needs `kms:Decrypt` by its own ARN to be read still",
+            "a key that the alias meant before needs `kms:Decrypt` by its own ARN to be read still: \
+             for this tenant, and with `kind` = `system` for the tenant `default`",
         );
     }
     if arn.contains("REGION") || arn.contains("ACCOUNT") {
         notes.push("write the key's region and account for REGION and ACCOUNT");
     }
     let policy = json!({ "Version": "2012-10-17", "Statement": statements });
-    Some(Policy { text: serde_json::to_string_pretty(&policy).ok()?, notes })
+    let rights = rights.into_iter().chain(find.then_some(FIND)).collect();
+    Some(Policy { rights, text: serde_json::to_string_pretty(&policy).ok()?, notes })
 }
 
 /// The ARN to permit, and the alias that limits it: a policy cannot name a key by its alias.
@@ -70,7 +82,13 @@ fn resource(name: &str) -> Option<(String, Option<&str>)> {
     is_id.then(|| (format!("{place}:key/{key}"), None))
 }
 
-fn statement(id: &str, actions: &[&str], arn: &str, context: Option<Value>) -> Value {
+/// Whether `name` says all there is to know about a key.
+fn is_key_arn(name: &str) -> bool {
+    name.starts_with("arn:") && name.contains(":key/")
+}
+
+fn statement(id: &str, rights: &[Right], arn: &str, context: Option<Value>) -> Value {
+    let actions: Vec<_> = rights.iter().map(|right| right.name).collect();
     let mut statement = json!({ "Sid": id, "Effect": "Allow", "Action": actions, "Resource": arn });
     if let Some(context) = context {
         statement["Condition"] = json!({ "StringEquals": context });
@@ -78,7 +96,11 @@ fn statement(id: &str, actions: &[&str], arn: &str, context: Option<Value>) -> V
     statement
 }
 
-const SEAL: [&str; 3] = ["kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt"];
+const MAKE: Right = Right { name: "kms:GenerateDataKey", op: GENERATE };
+const ADD: Right = Right { name: "kms:Encrypt", op: WRAP };
+const OPEN: Right = Right { name: "kms:Decrypt", op: UNWRAP };
+/// An alias or a bare id is looked up by it, and a check of a key that seals asks for its state.
+const FIND: Right = Right { name: "kms:DescribeKey", op: "kms.describe_key" };
 
 #[cfg(test)]
 mod tests {

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use super::Policy;
+use super::{Policy, Purpose};
 
-pub(super) fn policy(path: &Path) -> Option<Policy> {
+pub(super) fn policy(path: &Path, purpose: Purpose) -> Option<Policy> {
     let shown = path.to_str()?.replace('\'', r"'\''");
-    Some(Policy {
-        text: format!("chmod 0400 '{shown}'\n"),
-        notes: vec![
-            "the file belongs to the user who runs the program; 0600 is accepted, too, and \
-             `kms local rotate` needs to write in its folder",
-        ],
-    })
+    let notes = match purpose {
+        Purpose::Seals | Purpose::SealsWithOthers => vec![OWNER, ROTATE],
+        Purpose::Reads => vec![OWNER],
+    };
+    Some(Policy { rights: Vec::new(), text: format!("chmod 0400 '{shown}'\n"), notes })
 }
+
+const OWNER: &str = "the file belongs to the user who runs the program; 0600 is accepted, too";
+const ROTATE: &str = "`kms local rotate` needs to write in its folder";

@@ -1,8 +1,8 @@
 //! Vault and OpenBao Transit: a policy in HCL.
 
-use super::{Policy, is_plain};
+use super::{GENERATE, Policy, Purpose, Right, UNWRAP, WRAP, is_plain};
 
-pub(super) fn policy(text: &str) -> Option<Policy> {
+pub(super) fn policy(text: &str, purpose: Purpose) -> Option<Policy> {
     let rest = text.strip_prefix("vault://")?;
     let place = rest.split_once('?').map_or(rest, |(place, _)| place);
     let (_, path) = place.split_once('/')?;
@@ -10,14 +10,23 @@ pub(super) fn policy(text: &str) -> Option<Policy> {
     if !is_plain(mount) || !is_plain(key) {
         return None;
     }
-    let rule = |operation| {
-        format!("path \"{mount}/{operation}/{key}\" {{\n  capabilities = [\"update\"]\n}}\n")
+    let rights = match purpose {
+        Purpose::Seals => vec![MAKE, OPEN],
+        Purpose::SealsWithOthers => vec![MAKE, ADD, OPEN],
+        Purpose::Reads => vec![OPEN],
     };
-    Some(Policy {
-        text: ["datakey/plaintext", "encrypt", "decrypt"].into_iter().map(rule).collect(),
-        notes: vec![
-            "without `create` on `encrypt`, a mistyped name never makes a key; \
-             write it with `vault policy write llm-keys FILE`, in the namespace of the mount",
-        ],
-    })
+    let rule = |Right { name, .. }: &Right| {
+        format!("path \"{mount}/{name}/{key}\" {{\n  capabilities = [\"update\"]\n}}\n")
+    };
+    let text = rights.iter().map(rule).collect();
+    let mut notes =
+        vec!["write it with `vault policy write llm-keys FILE`, in the namespace of the mount"];
+    if purpose == Purpose::SealsWithOthers {
+        notes.push("without `create` on `encrypt`, a mistyped name never makes a key");
+    }
+    Some(Policy { rights, text, notes })
 }
+
+const MAKE: Right = Right { name: "datakey/plaintext", op: GENERATE };
+const ADD: Right = Right { name: "encrypt", op: WRAP };
+const OPEN: Right = Right { name: "decrypt", op: UNWRAP };

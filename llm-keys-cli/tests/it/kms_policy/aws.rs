@@ -2,16 +2,16 @@
 //! `kms:EncryptionContext:` keys: those conditions are taken out for it, and compared here with the
 //! contexts that the program sends.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::http::ask;
 use super::iam::{AccessKey, administrator, user};
 use super::recorder::Recorder;
 use super::server::variable;
-use super::{User, printed};
-use crate::sandbox::Sandbox;
-
-const ACTIONS: [&str; 4] = ["kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt", "kms:DescribeKey"];
+use super::{Case, User, denied, printed};
+use crate::sandbox::{Sandbox, feed};
 
 /// The ARN of a fresh key.
 fn key() -> String {
@@ -27,8 +27,15 @@ fn key() -> String {
     made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
 }
 
-fn policy(arn: &str) -> Value {
-    serde_json::from_str(&printed(arn)).unwrap()
+fn policy(arn: &str, case: Case) -> Value {
+    serde_json::from_str(&printed(arn, case)).unwrap()
+}
+
+/// Everything that a policy permits, each once.
+fn actions(policy: &Value) -> BTreeSet<String> {
+    let statements = policy["Statement"].as_array().unwrap().iter();
+    let actions = statements.flat_map(|one| one["Action"].as_array().unwrap());
+    actions.map(|action| action.as_str().unwrap().to_owned()).collect()
 }
 
 fn statements(policy: &mut Value) -> &mut Vec<Value> {
@@ -67,8 +74,11 @@ fn of_ministack(policy: &Value, arn: &str) -> User {
     new_user(policy, arn, variable("LLM_KEYS_TEST_MINISTACK"))
 }
 
-/// Whether a statement permits a request with `context`, by its `StringEquals`.
-fn permits(statement: &Value, context: &Map<String, Value>) -> bool {
+/// Whether a statement permits `action` with `context`, by its `StringEquals`.
+fn permits(statement: &Value, action: &str, context: &Map<String, Value>) -> bool {
+    if !statement["Action"].as_array().unwrap().iter().any(|one| one == action) {
+        return false;
+    }
     let Some(wanted) = statement["Condition"]["StringEquals"].as_object() else { return false };
     wanted.iter().all(|(name, value)| {
         let name = name.strip_prefix("kms:EncryptionContext:").unwrap();
@@ -76,74 +86,177 @@ fn permits(statement: &Value, context: &Map<String, Value>) -> bool {
     })
 }
 
+/// A user with `policy` who finds what another has stored under the key.
+fn reader(policy: &Value, arn: &str, server: String) -> User {
+    let owner = of_ministack(&without_contexts(policy_to_seal(arn)), arn);
+    owner.stores();
+    owner.leaves_to(&new_user(policy, arn, server))
+}
+
+fn policy_to_seal(arn: &str) -> Value {
+    policy(arn, Case::Alone)
+}
+
+fn without(policy: &Value, action: &str) -> Value {
+    let mut policy = policy.clone();
+    for statement in statements(&mut policy) {
+        statement["Action"].as_array_mut().unwrap().retain(|other| other != action);
+    }
+    statements(&mut policy).retain(|one| one["Action"] != json!([]));
+    policy
+}
+
 #[test]
 fn it_is_enough() {
+    for case in [Case::Alone, Case::WithOthers] {
+        let arn = key();
+        of_ministack(&without_contexts(policy(&arn, case)), &arn).does_everything(case);
+    }
     let arn = key();
-    of_ministack(&without_contexts(policy(&arn)), &arn).does_everything();
+    let policy = without_contexts(policy(&arn, Case::Reads));
+    reader(&policy, &arn, variable("LLM_KEYS_TEST_MINISTACK")).reads_everything();
 }
 
 #[test]
 fn no_action_can_be_left_out() {
-    let arn = key();
-    for action in ACTIONS {
-        let mut policy = without_contexts(policy(&arn));
-        for statement in statements(&mut policy) {
-            let actions = statement["Action"].as_array_mut().unwrap();
-            actions.retain(|other| other != action);
-        }
-        statements(&mut policy).retain(|one| one["Action"] != json!([]));
-        let user = of_ministack(&policy, &arn);
-        let store = ["store", "openai", "--json"];
-        match action {
-            "kms:GenerateDataKey" => user.denied(&store, action),
-            "kms:Encrypt" => {
-                user.must(&store, "sk-test");
-                user.denied(&[&store[..], &["--kms", &user.local()]].concat(), action);
-            }
-            "kms:Decrypt" => {
-                user.must(&store, "sk-test");
-                user.denied(&["get", "openai", "--json"], action);
-            }
-            _ => {
-                user.must(&store, "sk-test");
-                user.denied(&["kms", "check", "--json"], action);
+    for (case, count) in [(Case::Alone, 3), (Case::WithOthers, 4)] {
+        let arn = key();
+        let policy = without_contexts(policy(&arn, case));
+        assert_eq!(actions(&policy).len(), count, "{case:?}");
+        for action in actions(&policy) {
+            let user = of_ministack(&without(&policy, &action), &arn);
+            let local = user.local();
+            let (first, last) =
+                (["--kms", arn.as_str(), "--kms", &local], ["--kms", &local, "--kms", &arn]);
+            let kms = if case == Case::Alone { &first[..2] } else { &first[..] };
+            let store = ["store", "openai", "--json"];
+            match &*action {
+                "kms:GenerateDataKey" => user.denied_with(kms, &store, &action),
+                "kms:Encrypt" => {
+                    // Nobody else needs it.
+                    user.must(&store, "sk-test");
+                    user.denied_with(&last, &store, &action);
+                }
+                "kms:Decrypt" => {
+                    user.must_with(kms, &store, "sk-test");
+                    user.denied(&["get", "openai", "--json"], &action);
+                }
+                "kms:DescribeKey" => {
+                    user.must_with(kms, &store, "sk-test");
+                    user.denied_with(kms, &["kms", "check", "--json"], &action);
+                }
+                other => panic!("{case:?}: nothing needs {other}"),
             }
         }
     }
+}
+
+#[test]
+fn a_reader_needs_to_decrypt_and_nothing_else() {
+    let arn = key();
+    let policy = without_contexts(policy(&arn, Case::Reads));
+    assert!(actions(&policy).iter().eq(["kms:Decrypt"]), "{policy}");
+    // Not a policy without statements, which is none.
+    let nothing = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": ["kms:ListAliases"], "Resource": "*",
+    }] });
+    let user = reader(&nothing, &arn, variable("LLM_KEYS_TEST_MINISTACK"));
+    let get = ["get", "openai", "--tenant", "acme", "--json"];
+    denied(&get, &user.reading(&get), "kms:Decrypt");
 }
 
 #[test]
 fn another_key_is_denied() {
     let (arn, other) = (key(), key());
-    let user = of_ministack(&without_contexts(policy(&arn)), &other);
+    let user = of_ministack(&without_contexts(policy_to_seal(&arn)), &other);
     user.denied(&["store", "openai", "--json"], &other);
     user.denied(&["kms", "check", "--json"], &other);
 }
 
 #[test]
-fn the_conditions_fit_what_is_sent_for_the_tenant_and_for_no_other() {
+fn doctor_names_the_right_that_is_missing_and_goes_on() {
     let arn = key();
-    let mut printed = policy(&arn);
+    let policy = without_contexts(policy_to_seal(&arn));
+    let owner = of_ministack(&policy, &arn);
+    owner.stores();
+    owner.must(&["store", "openai"], "sk-test");
+    let poor = of_ministack(&without(&policy, "kms:GenerateDataKey"), &arn);
+    let user = owner.leaves_to(&poor);
+    let output = feed(user.command(&["doctor", "--json"]), "");
+    assert_eq!(output.status.code(), Some(9));
+    let list: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |name: &str| list.iter().find(|check| check["name"] == name).unwrap();
+    let kms = of("kms");
+    assert_eq!(kms["result"], "failed");
+    assert_eq!(
+        (&kms["key"]["key"], &kms["key"]["permitted"]),
+        (&json!(format!("aws-kms:{arn}")), &json!(false))
+    );
+    let hint = kms["hint"].as_str().unwrap();
+    assert!(
+        hint.contains(
+            "kms:GenerateDataKey is one of the least rights that `llm-keys kms policy` prints"
+        ),
+        "{hint}"
+    );
+    // It may not seal, and still reads.
+    assert_eq!(of("sealing")["result"], "failed");
+    assert_eq!(of("keys")["result"], "ok");
+    assert_eq!(of("sentinel")["result"], "ok");
+}
+
+#[test]
+fn the_conditions_fit_what_is_sent_for_the_tenant_and_for_no_other() {
+    for case in [Case::Alone, Case::WithOthers, Case::Reads] {
+        let arn = key();
+        let mut printed = policy(&arn, case);
+        let recorder = Recorder::start(&variable("LLM_KEYS_TEST_MINISTACK"));
+        let policy = without_contexts(printed.clone());
+        let user = match case {
+            Case::Reads => reader(&policy, &arn, recorder.address()),
+            _ => new_user(&policy, &arn, recorder.address()),
+        };
+        match case {
+            Case::Reads => user.reads_everything(),
+            _ => user.does_everything(case),
+        }
+        let statements = statements(&mut printed);
+        let sent = recorder.requests();
+        assert!(!sent.is_empty());
+        for (action, context) in &sent {
+            let permitted = statements.iter().any(|one| permits(one, action, context));
+            assert!(permitted, "{case:?}: {action} {context:?}");
+        }
+        // Nothing in a statement is for nothing.
+        let limited: Vec<_> =
+            statements.iter().filter(|one| one["Condition"].is_object()).collect();
+        assert_eq!(limited.len(), 2);
+        for one in limited {
+            for action in one["Action"].as_array().unwrap().iter().filter_map(Value::as_str) {
+                let used = sent
+                    .iter()
+                    .any(|(sent, context)| sent == action && permits(one, action, context));
+                assert!(used, "{case:?}: {action} in {}", one["Sid"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn another_tenant_is_not_permitted() {
+    let arn = key();
+    let mut printed = policy_to_seal(&arn);
     let recorder = Recorder::start(&variable("LLM_KEYS_TEST_MINISTACK"));
     let user = new_user(&without_contexts(printed.clone()), &arn, recorder.address());
-    let statements = statements(&mut printed);
-    let permitted = |context: &Map<_, _>| statements.iter().any(|one| permits(one, context));
-
-    user.does_everything();
-    let ours = recorder.contexts();
-    assert!(ours.len() > 6, "{ours:?}");
-    for context in &ours {
-        assert!(permitted(context), "{context:?}");
-    }
-    // None of the statements is for nothing.
-    let used = |one: &&Value| ours.iter().any(|context| permits(one, context));
-    assert_eq!(statements.iter().filter(used).count(), 2);
-
     for tenant in ["other", "default"] {
         user.must(&["store", "openai", "--tenant", tenant], "sk-test");
     }
-    let all = recorder.contexts();
-    assert_eq!(all.len(), ours.len() + 2);
-    let theirs: Vec<_> = all.iter().filter(|context| !permitted(context)).collect();
-    assert_eq!(theirs.len(), 2, "{theirs:?}");
+    let (sent, statements) = (recorder.requests(), statements(&mut printed));
+    // The first store also seals the sentinel, which is of no tenant's and is permitted.
+    let of_keys = |context: &Map<String, Value>| context["kind"] == "key";
+    assert_eq!(sent.iter().filter(|(_, context)| of_keys(context)).count(), 2, "{sent:?}");
+    for (action, context) in &sent {
+        let permitted = statements.iter().any(|one| permits(one, action, context));
+        assert_eq!(permitted, !of_keys(context), "{context:?}");
+    }
 }

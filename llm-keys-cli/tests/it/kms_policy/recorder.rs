@@ -38,16 +38,24 @@ impl Recorder {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The encryption contexts of all requests so far.
-    pub(super) fn contexts(&self) -> Vec<Map<String, Value>> {
+    /// The action and the encryption context of all requests so far that have one.
+    pub(super) fn requests(&self) -> Vec<(String, Map<String, Value>)> {
         let sent = self.sent.lock().unwrap();
         let texts = sent.iter().map(|sent| String::from_utf8_lossy(sent));
         let found = texts.map(|text| {
-            let after: Vec<_> = text.split(r#""EncryptionContext":"#).skip(1).map(first).collect();
-            after
+            let requests: Vec<_> =
+                text.split("TrentService.").skip(1).filter_map(request).collect();
+            requests
         });
         found.flatten().collect()
     }
+}
+
+/// A request from the name of its action on.
+fn request(text: &str) -> Option<(String, Map<String, Value>)> {
+    let action = text.chars().take_while(char::is_ascii_alphabetic).collect::<String>();
+    let (_, context) = text.split_once(r#""EncryptionContext":"#)?;
+    Some((format!("kms:{action}"), first(context)))
 }
 
 /// The document that `text` starts with.

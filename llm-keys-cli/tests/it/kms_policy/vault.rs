@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::http::ask;
 use super::server::variable;
-use super::{User, printed};
+use super::{Case, User, denied, printed};
 use crate::sandbox::Sandbox;
 
 struct Mount {
@@ -52,6 +52,13 @@ impl Mount {
         self.user_of(&json!({ "policies": [self.policy(rules)] }), key)
     }
 
+    /// `user`, who finds what another has stored.
+    fn reader(&self, user: &User) -> User {
+        let owner = self.user(&printed(&self.uri("llm-keys"), Case::Alone), "llm-keys");
+        owner.stores();
+        owner.leaves_to(user)
+    }
+
     fn user_of(&self, wanted: &Value, key: &str) -> User {
         let made = self.ask("POST /v1/auth/token/create", wanted);
         let token = made["auth"]["client_token"].as_str().unwrap().to_owned();
@@ -71,14 +78,18 @@ fn without(rules: &str, word: &str) -> String {
 #[test]
 fn it_is_enough() {
     let mount = Mount::new();
-    let rules = printed(&mount.uri("llm-keys"));
-    mount.poor_user(&rules, "llm-keys").does_everything();
+    for case in [Case::Alone, Case::WithOthers] {
+        let rules = printed(&mount.uri("llm-keys"), case);
+        mount.poor_user(&rules, "llm-keys").does_everything(case);
+    }
+    let rules = printed(&mount.uri("llm-keys"), Case::Reads);
+    mount.reader(&mount.poor_user(&rules, "llm-keys")).reads_everything();
 }
 
 #[test]
 fn it_is_enough_for_an_approle() {
     let mount = Mount::new();
-    let policy = mount.policy(&printed(&mount.uri("llm-keys")));
+    let policy = mount.policy(&printed(&mount.uri("llm-keys"), Case::Alone));
     let auth = format!("approle-{}", Uuid::new_v4().simple());
     mount.ask(&format!("POST /v1/sys/auth/{auth}"), &json!({ "type": "approle" }));
     let role = format!("/v1/auth/{auth}/role/r");
@@ -97,16 +108,16 @@ fn it_is_enough_for_an_approle() {
             ("VAULT_SECRET_ID", text(&secret["data"]["secret_id"])),
         ],
     };
-    user.does_everything();
+    user.does_everything(Case::Alone);
 }
 
 #[test]
 fn another_key_is_denied() {
     let mount = Mount::new();
-    let user = mount.user(&printed(&mount.uri("llm-keys")), "other");
+    let user = mount.user(&printed(&mount.uri("llm-keys"), Case::Alone), "other");
     user.denied(&["store", "openai", "--json"], "datakey");
     // Nor does it make keys: that would take `create`.
-    let user = mount.user(&printed(&mount.uri("llm-keys")), "mistyped");
+    let user = mount.user(&printed(&mount.uri("llm-keys"), Case::Alone), "mistyped");
     user.denied(&["store", "openai", "--json"], "datakey");
     let keys = mount.ask(&format!("LIST /v1/{}/keys", mount.name), &Value::Null);
     assert_eq!(keys["data"]["keys"], json!(["llm-keys", "other"]));
@@ -115,15 +126,44 @@ fn another_key_is_denied() {
 #[test]
 fn no_line_can_be_left_out() {
     let mount = Mount::new();
-    let rules = printed(&mount.uri("llm-keys"));
-    let store = ["store", "openai", "--json"];
-    mount.user(&without(&rules, "datakey"), "llm-keys").denied(&store, "datakey");
+    for (case, words) in [
+        (Case::Alone, &["datakey", "decrypt"][..]),
+        (Case::WithOthers, &["datakey", "encrypt", "decrypt"]),
+    ] {
+        let rules = printed(&mount.uri("llm-keys"), case);
+        assert_eq!(rules.matches("path ").count(), words.len(), "{rules}");
+        assert!(!rules.contains("create"), "{rules}");
+        for word in words {
+            let user = mount.user(&without(&rules, word), "llm-keys");
+            let (kms, local) = (user.kms.clone(), user.local());
+            let (first, last) =
+                (["--kms", &kms, "--kms", &local], ["--kms", local.as_str(), "--kms", &kms]);
+            let kms = if case == Case::Alone { &first[..2] } else { &first[..] };
+            let store = ["store", "openai", "--json"];
+            match *word {
+                "datakey" => user.denied_with(kms, &store, word),
+                "encrypt" => {
+                    // Nobody else needs it.
+                    user.must(&store, "sk-test");
+                    user.denied_with(&last, &store, word);
+                }
+                _ => {
+                    user.must(&store, "sk-test");
+                    user.denied(&["get", "openai", "--json"], word);
+                }
+            }
+        }
+    }
+}
 
-    let user = mount.user(&without(&rules, "encrypt"), "llm-keys");
-    user.must(&store, "sk-test");
-    user.denied(&[&store[..], &["--kms", &user.local()]].concat(), "encrypt");
-
-    let user = mount.user(&without(&rules, "decrypt"), "llm-keys");
-    user.must(&store, "sk-test");
-    user.denied(&["get", "openai", "--json"], "decrypt");
+#[test]
+fn a_reader_needs_to_decrypt_and_nothing_else() {
+    let mount = Mount::new();
+    let rules = printed(&mount.uri("llm-keys"), Case::Reads);
+    assert_eq!(rules.matches("path ").count(), 1, "{rules}");
+    assert!(!rules.contains("create"), "{rules}");
+    let rules = printed(&mount.uri("other"), Case::Reads);
+    let user = mount.reader(&mount.user(&rules, "llm-keys"));
+    let get = ["get", "openai", "--tenant", "acme", "--json"];
+    denied(&get, &user.reading(&get), "decrypt");
 }

@@ -74,7 +74,7 @@ where
             (meaning, format!("{what} ({}, status {})", request.name(), number(status)))
         }
         _ if is_about_credentials(error) => {
-            (Meaning::Credentials, "there are no AWS credentials that can be used".to_owned())
+            (Meaning::NoCredentials, "there are no AWS credentials that can be used".to_owned())
         }
         SdkError::TimeoutError(_) => (Meaning::Later, format!("no answer to {}", request.name())),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
@@ -105,6 +105,8 @@ pub(super) fn says_expired<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResp
 enum Meaning {
     Permission,
     Credentials,
+    /// Nothing was sent.
+    NoCredentials,
     Clock,
     Throttled,
     Later,
@@ -129,7 +131,7 @@ impl Meaning {
             Self::WrongKey => KmsFault::WrongKey,
             Self::Ciphertext => KmsFault::ContextMismatch,
             Self::Unsupported => KmsFault::Unsupported,
-            Self::Settings => KmsFault::Misconfigured,
+            Self::NoCredentials | Self::Settings => KmsFault::Misconfigured,
             Self::Nonsense => KmsFault::BadAnswer,
         }
     }
@@ -141,9 +143,11 @@ impl Meaning {
                 "allow kms:{action} on {key} in the IAM policy of this identity and in the key's \
                  policy; conditions on kms:EncryptionContext: must match, too"
             ),
-            Self::Credentials => "give this process AWS credentials that are valid: AWS_PROFILE, \
+            Self::Credentials | Self::NoCredentials => {
+                "give this process AWS credentials that are valid: AWS_PROFILE, \
                                   `aws sso login`, AWS_ACCESS_KEY_ID, or a role"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Clock => "compare the clock of this machine with the right time, and the secret \
                             access key with the one AWS gave"
                 .to_owned(),

@@ -62,12 +62,6 @@ pub(super) fn bad_answer(call: Call, detail: &'static str) -> Error {
     of_kind(call, KmsFault::BadAnswer, detail)
 }
 
-/// A key that is there but may not be used.
-pub(super) fn disabled(call: Call, detail: &'static str) -> Error {
-    of_kind(call, KmsFault::KeyDisabled, detail)
-        .with_hint("enable this version: `az keyvault key set-attributes --enabled true`")
-}
-
 fn of_status(call: Call, status: u16, codes: &Codes) -> Error {
     let said = |what: &str| format!("{what} ({status} {codes})");
     let make = |fault, what: &str| Error::new(ErrorKind::Kms(fault), call.op(), said(what));
@@ -108,7 +102,8 @@ fn of_status(call: Call, status: u16, codes: &Codes) -> Error {
     }
 }
 
-/// No token: either whoever gives tokens is away, or there is nothing to get one with.
+/// No token: either whoever gives tokens is away, or there is nothing to get one with. That is for
+/// our settings to mend: Key Vault was not asked, so it has not denied anything.
 fn of_credential(call: Call, error: &azure_core::Error) -> Error {
     let inner = error.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind);
     let away = match inner {
@@ -132,7 +127,7 @@ fn of_credential(call: Call, error: &azure_core::Error) -> Error {
         Some(code) => format!("Entra ID gave no token ({code})"),
         None => "there is no token: no credential for Azure works here".to_owned(),
     };
-    Error::new(ErrorKind::Kms(KmsFault::Denied), call.op(), detail).with_hint(
+    Error::new(ErrorKind::Kms(KmsFault::Misconfigured), call.op(), detail).with_hint(
         "run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or \
          AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential",
     )

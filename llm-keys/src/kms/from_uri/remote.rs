@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::time::timeout;
 
+use super::super::guarded::open_in_time;
 use super::super::{GuardOptions, Guarded, KmsProvider};
 use super::standin::StandIn;
 use crate::error::Result;
@@ -19,13 +19,14 @@ pub(super) fn scheme_of(text: &str) -> Option<&'static str> {
     SCHEMES.iter().find(|known| **known == scheme).copied()
 }
 
-/// The provider of `text`, which has `scheme`. Fails at once if the KMS is out.
+/// The provider of `text`, which has `scheme`. Fails if the KMS is out, or does not say within the
+/// deadline that it is there.
 pub(super) async fn open(
     scheme: &'static str,
     text: &str,
     guard: GuardOptions,
 ) -> Result<Arc<dyn KmsProvider>> {
-    let kms = opening(scheme, text.to_owned()).await?;
+    let kms = open_in_time(guard, opening(scheme, text.to_owned())).await?;
     Ok(Arc::new(Guarded::new(kms, guard)))
 }
 
@@ -35,15 +36,12 @@ pub(super) async fn open_or_stand_in(
     text: &str,
     guard: GuardOptions,
 ) -> Result<Arc<dyn KmsProvider>> {
-    match timeout(guard.deadline, opening(scheme, text.to_owned())).await {
-        Ok(Ok(kms)) => return Ok(Arc::new(Guarded::new(kms, guard))),
+    match open_in_time(guard, opening(scheme, text.to_owned())).await {
+        Ok(kms) => return Ok(Arc::new(Guarded::new(kms, guard))),
         // A refusal does not pass by itself: it is told at once.
-        Ok(Err(error)) if !error.is_retryable() => return Err(error),
-        Ok(Err(error)) => {
+        Err(error) if !error.is_retryable() => return Err(error),
+        Err(error) => {
             tracing::warn!(scheme, ?error, "a KMS is out; it is tried again when it is needed");
-        }
-        Err(_) => {
-            tracing::warn!(scheme, "a KMS gave no answer; it is tried again when it is needed");
         }
     }
     let text = text.to_owned();
@@ -91,3 +89,32 @@ const SCHEMES: &[&str] = &[
     #[cfg(feature = "kms-vault")]
     "vault",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::{Error, ErrorKind, KmsFault};
+
+    #[tokio::test(start_paused = true)]
+    async fn opening_ends_with_the_deadline() {
+        let guard = GuardOptions::default();
+        let start = tokio::time::Instant::now();
+        let opened = open_in_time(guard, std::future::pending::<Result<()>>()).await;
+        let error = opened.unwrap_err();
+        assert_eq!(start.elapsed(), guard.deadline);
+        assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::Unavailable));
+        assert!(error.hint().unwrap().contains("network"), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn an_outage_at_opening_has_advice() {
+        let down = Error::new(ErrorKind::Kms(KmsFault::Unavailable), "kms.open", "it is out");
+        let failing = async { Err::<(), _>(down) };
+        let error = open_in_time(GuardOptions::default(), failing).await.unwrap_err();
+        assert!(error.hint().unwrap().contains("kms check"), "{error:?}");
+        let quick = async { Ok(Duration::ZERO) };
+        assert_eq!(open_in_time(GuardOptions::default(), quick).await.unwrap(), Duration::ZERO);
+    }
+}

@@ -126,6 +126,10 @@ impl KmsProvider for StandIn {
         self.kms().await?.check().await
     }
 
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        self.kms().await?.check_reading().await
+    }
+
     fn alias(&self) -> Option<&str> {
         self.opened.get().and_then(|kms| kms.alias())
     }

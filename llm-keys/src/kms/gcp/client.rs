@@ -93,9 +93,10 @@ impl Client {
             Err(error) if error.is_transient() => {
                 Err(call.error(KmsFault::Unavailable, "there is no access token of Google now"))
             }
-            Err(_) => {
-                Err(call.error(KmsFault::Denied, "Google gives no access token").with_hint(LOGIN))
-            }
+            // Cloud KMS was not asked, so it has not denied anything.
+            Err(_) => Err(call
+                .error(KmsFault::Misconfigured, "Google gives no access token")
+                .with_hint(LOGIN)),
         }
     }
 }

@@ -44,7 +44,8 @@ impl<P> FakeKms<P> {
         &self.unwraps
     }
 
-    /// The calls of [`check`](KmsProvider::check).
+    /// The calls of [`check`](KmsProvider::check) and
+    /// [`check_reading`](KmsProvider::check_reading).
     pub fn checks(&self) -> &Script {
         &self.checks
     }
@@ -94,6 +95,10 @@ impl<P: KmsProvider> KmsProvider for FakeKms<P> {
 
     async fn check(&self) -> Result<KmsHealth> {
         self.checks.run("kms.check", self.inner.check()).await
+    }
+
+    async fn check_reading(&self) -> Result<KmsHealth> {
+        self.checks.run("kms.check", self.inner.check_reading()).await
     }
 
     fn alias(&self) -> Option<&str> {

@@ -9,42 +9,42 @@ use crate::model::{KeyId, SystemName, Tenant, Version};
 use crate::secret::DataKey;
 
 /// A data key that is easy to find: 32 characters.
-pub(super) const CANARY: &[u8; DataKey::LEN] = b"canary-data-key-8f2c6e1b9d4a7053";
+pub(in crate::testing) const CANARY: &[u8; DataKey::LEN] = b"canary-data-key-8f2c6e1b9d4a7053";
 
-pub(super) fn canary() -> DataKey {
+pub(in crate::testing) fn canary() -> DataKey {
     DataKey::copy_from(CANARY)
 }
 
 /// A data key that is like no other of another number.
-pub(super) fn data_key(number: u8) -> DataKey {
+pub(in crate::testing) fn data_key(number: u8) -> DataKey {
     let mut bytes = [number; DataKey::LEN];
     bytes[0] = !number;
     DataKey::copy_from(&bytes)
 }
 
-pub(super) fn same(a: &DataKey, b: &DataKey) -> bool {
+pub(in crate::testing) fn same(a: &DataKey, b: &DataKey) -> bool {
     a.expose(|a| b.expose(|b| a == b))
 }
 
-pub(super) fn readable(context: &EncryptionContext) -> KmsContext<'_> {
+pub(in crate::testing) fn readable(context: &EncryptionContext) -> KmsContext<'_> {
     KmsContext { context, readable: true }
 }
 
-pub(super) fn hashed(context: &EncryptionContext) -> KmsContext<'_> {
+pub(in crate::testing) fn hashed(context: &EncryptionContext) -> KmsContext<'_> {
     KmsContext { context, readable: false }
 }
 
-pub(super) fn context(id: &KeyId) -> EncryptionContext {
+pub(in crate::testing) fn context(id: &KeyId) -> EncryptionContext {
     EncryptionContext::of_key(id, Uuid::from_u128(1), Version::FIRST)
 }
 
-pub(super) fn alice() -> KeyId {
+pub(in crate::testing) fn alice() -> KeyId {
     KeyId::user("alice", "openai").expect("a valid id")
 }
 
 /// The context of alice's key, and those that differ from it in one part each, or in which parts
 /// are missing.
-pub(super) fn contexts() -> Vec<(&'static str, EncryptionContext)> {
+pub(in crate::testing) fn contexts() -> Vec<(&'static str, EncryptionContext)> {
     let id = alice();
     let of = |id: crate::Result<KeyId>| context(&id.expect("a valid id"));
     let record = Uuid::from_u128(1);
@@ -68,7 +68,10 @@ pub(super) fn contexts() -> Vec<(&'static str, EncryptionContext)> {
 }
 
 /// The answer must be a refusal by the KMS: no data key, and no mere outage.
-pub(super) fn assert_refused(answer: crate::Result<DataKey>, why: &str) -> crate::Error {
+pub(in crate::testing) fn assert_refused(
+    answer: crate::Result<DataKey>,
+    why: &str,
+) -> crate::Error {
     let error = answer.map(drop).expect_err(why);
     assert!(
         matches!(error.kind(), ErrorKind::Kms(_)) && !error.is_retryable(),

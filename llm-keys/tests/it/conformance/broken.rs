@@ -1,6 +1,7 @@
 //! The suites can fail: each rule stops at a backend that breaks it.
 
 mod kms;
+mod kms_lab;
 mod manager;
 mod store;
 

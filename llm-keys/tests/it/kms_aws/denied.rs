@@ -41,6 +41,7 @@ async fn who_may_write_may_not_read() {
     let error = kms.unwrap_key(&wrapped, hashed(&context)).await.unwrap_err();
     assert_denied(&error, &["kms:Decrypt", &key]);
     assert_denied(&kms.check().await.unwrap_err(), &["kms:Decrypt", &key]);
+    assert_denied(&kms.check_reading().await.unwrap_err(), &["kms:Decrypt", &key]);
 }
 
 #[tokio::test]
@@ -57,6 +58,8 @@ async fn who_may_read_may_not_write() {
     let error = kms.wrap_key(&data_key, hashed(&context)).await.unwrap_err();
     assert_denied(&error, &["kms:Encrypt", &key]);
     assert_denied(&kms.check().await.unwrap_err(), &["kms:DescribeKey", &key]);
+    // So a key that is only read with is asked for what it is for.
+    assert_eq!(kms.check_reading().await.unwrap().uri, *kms.uri());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::gcp::{State, Trouble};
+use testkit::gcp::Trouble;
 
 use super::*;
 
@@ -43,6 +43,26 @@ async fn a_damaged_answer_is_asked_for_once_more() {
     let before = bed.fake.requests();
     assert_eq!(bed.unwrap().await.unwrap_err().kind(), kind(KmsFault::ContextMismatch));
     assert_eq!(bed.fake.requests() - before, 1);
+}
+
+#[tokio::test]
+async fn a_key_to_read_with_is_checked_without_wrapping() {
+    let bed = Bed::new().await;
+    let before = bed.fake.requests();
+    assert_eq!(bed.kms.check_reading().await.unwrap().uri, *bed.kms.uri());
+    assert_eq!(bed.fake.requests() - before, 1);
+    for (code, status, fault) in [
+        (403, "PERMISSION_DENIED", KmsFault::Denied),
+        (400, "FAILED_PRECONDITION", KmsFault::KeyDisabled),
+        (503, "UNAVAILABLE", KmsFault::Unavailable),
+    ] {
+        bed.fake.trouble([Trouble::Status(code, status)]);
+        assert_eq!(bed.kms.check_reading().await.unwrap_err().kind(), kind(fault), "{status}");
+    }
+    let missing = client(&bed.fake, OTHER);
+    let error = missing.check_reading().await.unwrap_err();
+    assert_eq!(error.kind(), kind(KmsFault::KeyMissing));
+    assert!(error.op() == "kms.unwrap_key", "{error:?}");
 }
 
 #[tokio::test]
@@ -125,16 +145,6 @@ async fn a_rotated_key_opens_old_data_keys_until_their_version_is_disabled() {
     bed.fake.set_state(KEY, 2, State::Disabled);
     assert_eq!(bed.wrap().await.unwrap_err().kind(), kind(KmsFault::KeyDisabled));
     assert_eq!(bed.kms.check().await.unwrap_err().kind(), kind(KmsFault::KeyDisabled));
-}
-
-#[tokio::test]
-async fn a_key_that_is_not_there_is_missing_and_is_not_made() {
-    let bed = Bed::new().await;
-    let missing = client(&bed.fake, OTHER);
-    for _ in 0..2 {
-        let error = missing.wrap_key(&bed.key, with(&bed.context)).await.unwrap_err();
-        assert_eq!(error.kind(), kind(KmsFault::KeyMissing));
-    }
 }
 
 #[tokio::test]

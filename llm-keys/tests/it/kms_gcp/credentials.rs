@@ -3,7 +3,7 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
-use google_cloud_auth::credentials::service_account;
+use google_cloud_auth::credentials::{Credentials, service_account};
 use serde_json::{Value, json};
 
 use super::*;
@@ -12,21 +12,7 @@ use super::*;
 async fn a_service_account_signs_a_token_for_cloud_kms_only() {
     let fake = FakeGcpKms::start(0).await.unwrap();
     fake.add_key(KEY);
-    let account = json!({
-        "type": "service_account",
-        "project_id": "p-1",
-        "private_key_id": "test",
-        "private_key": pem(),
-        "client_email": "test@p-1.iam.gserviceaccount.com",
-        "client_id": "1",
-        "universe_domain": "googleapis.com",
-        "token_uri": "http://127.0.0.1:1/never-called"
-    });
-    let scope = "https://www.googleapis.com/auth/cloudkms";
-    let credentials = service_account::Builder::new(account)
-        .with_access_specifier(service_account::AccessSpecifier::from_scopes([scope]))
-        .build()
-        .unwrap();
+    let credentials = credentials_of("test@p-1.iam.gserviceaccount.com");
     let options =
         GcpOptions::default().with_endpoint(fake.endpoint()).with_credentials(credentials);
     let kms = GcpKms::open(&format!("gcp-kms://{KEY}"), options).unwrap();
@@ -36,7 +22,7 @@ async fn a_service_account_signs_a_token_for_cloud_kms_only() {
     let claims = sent.strip_prefix("Bearer ").unwrap().split('.').nth(1).unwrap();
     let claims = Base64UrlUnpadded::decode_vec(claims).unwrap();
     let claims: Value = serde_json::from_slice(&claims).unwrap();
-    assert_eq!(claims["scope"], scope);
+    assert_eq!(claims["scope"], SCOPE);
 }
 
 #[tokio::test]
@@ -58,6 +44,26 @@ async fn an_endpoint_in_the_setting_is_no_part_of_the_name() {
         assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidInput, "{bad}");
     }
 }
+
+/// The credentials of a service account that nobody ever made.
+pub(super) fn credentials_of(email: &str) -> Credentials {
+    let account = json!({
+        "type": "service_account",
+        "project_id": "p-1",
+        "private_key_id": "test",
+        "private_key": pem(),
+        "client_email": email,
+        "client_id": "1",
+        "universe_domain": "googleapis.com",
+        "token_uri": "http://127.0.0.1:1/never-called"
+    });
+    service_account::Builder::new(account)
+        .with_access_specifier(service_account::AccessSpecifier::from_scopes([SCOPE]))
+        .build()
+        .unwrap()
+}
+
+const SCOPE: &str = "https://www.googleapis.com/auth/cloudkms";
 
 fn pem() -> String {
     let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();

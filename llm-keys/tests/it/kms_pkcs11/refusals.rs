@@ -142,6 +142,36 @@ async fn a_key_that_may_not_encrypt_is_disabled() {
     assert!(hint(&error).contains("CKA_ENCRYPT"), "{error:?}");
 }
 
+/// The HSM's administrator has made it a key to read with.
+#[tokio::test]
+async fn a_key_that_may_only_decrypt_tells_a_damaged_blob_from_an_outage() {
+    let hsm = soft_hsm!("a_key_that_may_only_decrypt_tells_a_damaged_blob_from_an_outage");
+    hsm.add_token("llmkeys");
+    hsm.add_key("llmkeys", "kek", &[1]);
+    let kms = hsm.open("token=llmkeys;object=kek").await.unwrap();
+    let context = EncryptionContext::of_key(&KeyId::global("openai").unwrap(), Uuid::nil(), FIRST);
+    let context = KmsContext { context: &context, readable: false };
+    let (_, wrapped) = kms.generate_data_key(context, &SystemRandom).await.unwrap();
+    let damaged = || {
+        let mut damaged = wrapped.clone();
+        *damaged.blob.last_mut().unwrap() ^= 1;
+        damaged
+    };
+    for (encrypts, check) in [(true, None), (false, Some(ErrorKind::Kms(KmsFault::KeyDisabled)))] {
+        let session = hsm.session("llmkeys");
+        let key = session.find_objects(&[Attribute::Id(vec![1])]).unwrap()[0];
+        session.update_attributes(key, &[Attribute::Encrypt(encrypts)]).unwrap();
+        assert_eq!(kms.check().await.err().map(|error| error.kind()), check);
+        kms.unwrap_key(&wrapped, context).await.unwrap();
+        let error = kms.unwrap_key(&damaged(), context).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::ContextMismatch), "{error:?}");
+        assert_eq!(kms.check_reading().await.unwrap().uri, *kms.uri());
+    }
+    hsm.delete_key("llmkeys", "kek");
+    let error = kms.check_reading().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::KeyMissing));
+}
+
 #[tokio::test]
 async fn a_key_that_moved_is_known_by_its_former_serial_number() {
     let hsm = soft_hsm!("a_key_that_moved_is_known_by_its_former_serial_number");

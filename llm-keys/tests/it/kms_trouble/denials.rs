@@ -34,7 +34,7 @@ async fn vault_denies() {
     denied(server::vault::without_right_to_unwrap().await, "decrypt/KEY").await;
 }
 
-/// The fake takes any caller, so its refusal is scripted.
+/// The fake denies a caller everything or nothing, so this refusal is scripted.
 #[tokio::test]
 async fn gcp_denies() {
     let bed = Bed::new(server::gcp::start().await).await;

@@ -8,6 +8,8 @@ fn the_page_names_what_is_here() {
     let page = std::fs::read_to_string(root.join("../docs/reference/kms-faults.md")).unwrap();
     let mut sources = String::new();
     read_all(&root.join("tests/it/kms_trouble"), &mut sources);
+    // What is measured on a clock that the test moves.
+    sources += &std::fs::read_to_string(root.join("tests/it/kms_guarded.rs")).unwrap();
     let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| KM")).collect();
     for rule in 1..=8 {
         let name = format!("KM{rule}");

@@ -36,25 +36,6 @@ async fn a_rotated_key_opens_what_its_older_version_wrapped() {
     assert!(same(&unwrap(&kms, &old).await.unwrap(), &old_key));
 }
 
-#[tokio::test]
-async fn a_deleted_key_is_disabled_until_restored_and_then_missing() {
-    let server = Server::dev();
-    let mount = server.mount().await;
-    server.make_key(&mount, "k", json!({})).await;
-    let kms = server.open(&mount, "k").await;
-    let (key, wrapped) = generate(&kms).await.unwrap();
-    server.must("DELETE", &format!("{mount}/keys/k/soft-delete"), Value::Null).await;
-    assert_eq!(said(unwrap(&kms, &wrapped).await).0, "kms_key_disabled");
-    assert_eq!(said(generate(&kms).await).0, "kms_key_disabled");
-    server.must("POST", &format!("{mount}/keys/k/soft-delete-restore"), json!({})).await;
-    assert!(same(&unwrap(&kms, &wrapped).await.unwrap(), &key));
-    let config = format!("{mount}/keys/k/config");
-    server.must("POST", &config, json!({ "deletion_allowed": true })).await;
-    server.must("DELETE", &format!("{mount}/keys/k"), Value::Null).await;
-    assert_eq!(said(unwrap(&kms, &wrapped).await).0, "kms_key_missing");
-    assert_eq!(said(generate(&kms).await).0, "kms_key_missing");
-}
-
 /// The administrator's token may create keys, and `encrypt` would.
 #[tokio::test]
 async fn a_missing_key_is_never_created() {
@@ -76,6 +57,64 @@ async fn a_missing_key_is_never_created() {
     let path = format!("{mount}/encrypt/created");
     server.must("POST", &path, json!({ "plaintext": "AAAA" })).await;
     assert_eq!(server.keys(&mount).await, ["created", "there"]);
+}
+
+/// Only a moment after it was there.
+#[tokio::test]
+async fn a_key_that_was_deleted_is_not_created_anew() {
+    let server = Server::dev();
+    let mount = server.mount().await;
+    server.make_key(&mount, "k", json!({})).await;
+    let kms = server.open(&mount, "k").await;
+    let (context, key) = (context("alice"), DataKey::copy_from(&[7; 32]));
+    kms.wrap_key(&key, hashed(&context)).await.unwrap();
+    let config = format!("{mount}/keys/k/config");
+    server.must("POST", &config, json!({ "deletion_allowed": true })).await;
+    server.must("DELETE", &format!("{mount}/keys/k"), Value::Null).await;
+    assert_eq!(said(kms.wrap_key(&key, hashed(&context)).await).0, "kms_key_missing");
+    assert!(server.keys(&mount).await.is_empty());
+}
+
+/// What the guide permits at most has no `create`, and so the server itself makes no key, even on a
+/// mount where it might.
+#[tokio::test]
+async fn the_policy_of_the_guide_creates_no_key() {
+    let server = Server::dev();
+    let mount = server.mount().await;
+    let policy = server.policy(&mount).await;
+    let token = server.make_token(json!({ "policies": [policy, "default"] })).await;
+    let poor = Server::new(server.address.clone(), token, None);
+    let path = format!("{mount}/encrypt/created");
+    let (status, _) = poor.call("POST", &path, json!({ "plaintext": "AAAA" })).await;
+    assert_eq!(status, 403);
+    assert!(server.keys(&mount).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_to_read_with_is_checked_without_wrapping() {
+    let server = Server::dev();
+    let mount = server.mount().await;
+    server.make_key(&mount, "k", json!({})).await;
+    let rules = format!("path \"{mount}/decrypt/*\" {{ capabilities = [\"update\"] }}\n");
+    let path = format!("sys/policies/acl/{mount}");
+    server.must("PUT", &path, json!({ "policy": rules })).await;
+    let secret = server.make_token(json!({ "policies": [mount, "default"] })).await;
+    let kms = server.open_as(&mount, "k", "", token(&secret)).await;
+    assert_eq!(said(kms.check().await).0, "kms_denied");
+    assert_eq!(kms.check_reading().await.unwrap().uri, *kms.uri());
+    // That old versions are retired says nothing about the others.
+    server.must("POST", &format!("{mount}/keys/k/rotate"), json!({})).await;
+    let config = format!("{mount}/keys/k/config");
+    server.must("POST", &config, json!({ "min_decryption_version": 2 })).await;
+    kms.check_reading().await.unwrap();
+
+    server.must("DELETE", &format!("{mount}/keys/k/soft-delete"), Value::Null).await;
+    assert_eq!(said(kms.check_reading().await).0, "kms_key_disabled");
+    let missing = server.open_as(&mount, "missing", "", token(&secret)).await;
+    assert_eq!(said(missing.check_reading().await).0, "kms_key_missing");
+    let rules = format!("path \"{mount}/encrypt/*\" {{ capabilities = [\"update\"] }}\n");
+    server.must("PUT", &path, json!({ "policy": rules })).await;
+    assert_eq!(said(kms.check_reading().await).0, "kms_denied");
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ fn what_never_reached_the_service() {
     let error =
         SdkError::<DecryptError>::dispatch_failure(ConnectorError::other(missing.into(), None));
     let error = fault(&error, Request::Decrypt, ARN);
-    assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::Denied));
+    assert_eq!(error.kind(), ErrorKind::Kms(KmsFault::Misconfigured), "AWS denied nothing");
     assert!(error.hint().unwrap().contains("AWS_PROFILE"), "{error:?}");
     assert!(!format!("{error:?}").contains("Canary"), "{error:?}");
     let slow = CredentialsError::provider_timed_out(std::time::Duration::ZERO);

@@ -72,7 +72,7 @@ fn a_token_that_cannot_be_had() {
         )
     };
     let refused = credential(answer(401, "{}"));
-    assert_eq!(refused.kind(), ErrorKind::Kms(KmsFault::Denied));
+    assert_eq!(refused.kind(), ErrorKind::Kms(KmsFault::Misconfigured), "Key Vault was not asked");
     assert!(refused.detail().contains("AADSTS7000215"), "{refused:?}");
     assert!(!format!("{refused:?}").contains("hunter2"));
     for away in [AzureKind::Io.into(), AzureKind::Connection.into(), answer(503, "")] {

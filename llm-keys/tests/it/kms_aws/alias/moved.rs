@@ -15,14 +15,13 @@ async fn what_was_stored_before_is_read_after_and_what_is_new_goes_under_the_new
     let (bed, a) = Bed::new().await;
     let before = bed.process().await;
     put(&before, "openai").await.unwrap();
-    assert_eq!(before.check_sentinel().await.unwrap(), Sentinel::Made);
+    assert_eq!(before.check_sentinel().await.unwrap(), Sentinel::Opened);
     assert_eq!(bed.sealed_under("openai").await, a);
 
     let b = bed.move_on().await;
     // A process that only reads writes no record.
     let reader = bed.process().await;
     read(&reader, "openai").await.unwrap();
-    assert_eq!(reader.check_sentinel().await.unwrap(), Sentinel::Opened);
     assert_eq!(bed.record().await.unwrap().version.get(), 1);
 
     let after = bed.process().await;
@@ -53,16 +52,17 @@ async fn the_record_costs_calls_only_when_there_is_something_to_add() {
     let relay = Relay::start();
     let first = bed.process_at(&at(&relay.endpoint())).await;
     put(&first, "openai").await.unwrap();
-    assert_eq!((relay.count("DescribeKey"), relay.count("GenerateDataKey")), (1, 2));
+    // The key, the record, and the sentinel.
+    assert_eq!((relay.count("DescribeKey"), relay.count("GenerateDataKey")), (1, 3));
     put(&first, "openai").await.unwrap();
-    assert_eq!(relay.total(), 4);
+    assert_eq!(relay.total(), 5);
     let second = bed.process_at(&at(&relay.endpoint())).await;
     put(&second, "openai").await.unwrap();
-    assert_eq!(relay.total(), 6, "a lookup, and the key");
+    assert_eq!(relay.total(), 7, "a lookup, and the key");
     bed.move_on().await;
     let third = bed.process_at(&at(&relay.endpoint())).await;
     put(&third, "openai").await.unwrap();
-    assert_eq!(relay.total(), 10, "a lookup, the key; the record is opened and sealed");
+    assert_eq!(relay.total(), 11, "a lookup, the key; the record is opened and sealed");
     assert_eq!(relay.count("Decrypt"), 1);
 }
 
@@ -122,7 +122,7 @@ async fn a_process_that_has_not_noticed_reads_what_the_others_write() {
     let fresh = bed.process().await;
     put(&fresh, "anthropic").await.unwrap();
     read(&stale, "anthropic").await.unwrap();
-    assert_eq!(stale.check_sentinel().await.unwrap(), Sentinel::Made);
+    assert_eq!(stale.check_sentinel().await.unwrap(), Sentinel::Opened);
     // It goes on under its key, and the others read that.
     put(&stale, "mistral").await.unwrap();
     assert_eq!(bed.sealed_under("mistral").await, a);
@@ -158,6 +158,55 @@ async fn the_old_key_is_disabled() {
     read(&process, "anthropic").await.unwrap();
     put(&process, "mistral").await.unwrap();
     assert_eq!(kind(read(&process, "openai").await), disabled);
+}
+
+#[tokio::test]
+async fn the_old_key_is_gone_before_anything_was_stored_under_the_new_one() {
+    let (bed, a) = Bed::new().await;
+    put(&bed.process().await, "openai").await.unwrap();
+    let b = bed.move_on().await;
+    let arn = a.as_str().strip_prefix("aws-kms:").unwrap();
+    let delete = admin().schedule_key_deletion().key_id(arn).pending_window_in_days(7);
+    delete.send().await.unwrap();
+    let disabled = ErrorKind::Kms(KmsFault::KeyDisabled);
+    let process = bed.process().await;
+    for error in [put(&process, "anthropic").await, process.allow_kms_keys(&[]).await.map(drop)] {
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), disabled);
+        assert!(error.hint().unwrap().contains("llm-keys kms allow --start-over"), "{error:?}");
+    }
+    assert_eq!(kind(process.check_sentinel().await.map(drop)), disabled);
+
+    let pins = process.start_pins_over(&[]).await.unwrap();
+    assert_eq!(pins.of(&bed.alias_arn(&a)), [b.clone()]);
+    for process in [process, bed.process().await] {
+        put(&process, "anthropic").await.unwrap();
+        read(&process, "anthropic").await.unwrap();
+        assert_eq!(process.check_sentinel().await.unwrap(), Sentinel::Opened);
+        let again = process.start_pins_over(&[]).await.unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::InvalidInput, "it opens");
+    }
+    assert_eq!(bed.sealed_under("anthropic").await, b);
+    // And on it goes.
+    bed.move_on().await;
+    let process = bed.process().await;
+    read(&process, "anthropic").await.unwrap();
+    put(&process, "mistral").await.unwrap();
+}
+
+/// A start looks, and so needs no store, before the old key is not needed any more.
+#[tokio::test]
+async fn a_check_moves_the_records_to_the_new_key() {
+    let (bed, a) = Bed::new().await;
+    put(&bed.process().await, "openai").await.unwrap();
+    bed.move_on().await;
+    assert_eq!(bed.process().await.check_sentinel().await.unwrap(), Sentinel::Opened);
+    let arn = a.as_str().strip_prefix("aws-kms:").unwrap();
+    admin().disable_key().key_id(arn).send().await.unwrap();
+    let process = bed.process().await;
+    assert_eq!(process.check_sentinel().await.unwrap(), Sentinel::Opened);
+    put(&process, "anthropic").await.unwrap();
+    assert_eq!(process.allowed_kms_keys().await.unwrap().of(&bed.alias_arn(&a)).len(), 2);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use super::super::bed::{Bed, read};
 use super::super::server::{self, Server};
 use super::go_on_until;
 use crate::fault_proxy::{Fault, Message};
-use crate::kms_aws::iam::{AccessKey, access_key, administrator, delete_access_key, named_user};
+use crate::kms_aws::iam::{AccessKey, access_key, administrator, ask, named_user};
 use crate::kms_aws::server::{config, create_key, variable};
 
 /// A source that gives other credentials each time, which end soon. Those before the last are
@@ -136,3 +136,8 @@ fn in_the_future(by: Duration) -> SystemTime {
 }
 
 const LIFE: Duration = Duration::from_millis(1200);
+
+/// From now on nobody gets anything by that access key.
+fn delete_access_key(user: &str, AccessKey(id, _): &AccessKey) {
+    ask(&[("Action", "DeleteAccessKey"), ("UserName", user), ("AccessKeyId", id)]);
+}
