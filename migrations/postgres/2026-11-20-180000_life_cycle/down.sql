@@ -1,0 +1,6 @@
+DELETE FROM llm_keys_schema WHERE version = '20261120180000';
+
+DROP INDEX llm_keys_keys_by_due;
+
+ALTER TABLE llm_keys_versions DROP COLUMN generation;
+ALTER TABLE llm_keys_keys DROP COLUMN due_told, DROP COLUMN due_at, DROP COLUMN kept;
