@@ -12,7 +12,6 @@ use crate::sandbox::{PROGRAM, Sandbox, feed};
 
 mod aws;
 mod http;
-#[expect(dead_code, reason = "the tests of the library need more of it")]
 #[path = "../../../llm-keys/tests/it/kms_aws/iam.rs"]
 mod iam;
 mod recorder;

@@ -178,7 +178,7 @@ async fn the_old_key_is_gone_before_anything_was_stored_under_the_new_one() {
     assert_eq!(kind(process.check_sentinel().await.map(drop)), disabled);
 
     let pins = process.start_pins_over(&[]).await.unwrap();
-    assert_eq!(pins.of(&bed.alias_arn(&a)), [b.clone()]);
+    assert_eq!(pins.of(&bed.alias_arn(&a)), std::slice::from_ref(&b));
     for process in [process, bed.process().await] {
         put(&process, "anthropic").await.unwrap();
         read(&process, "anthropic").await.unwrap();
