@@ -2,6 +2,9 @@ use super::*;
 use crate::model::{Actor, Days, Kept, KeyId, Labels, Settings, TemplateRef};
 use crate::random::SystemRandom;
 
+/// What is changed, and how.
+type Change<R> = (&'static str, Box<dyn Fn(&mut R)>);
+
 fn keys() -> MacKeys {
     MacKeys(vec![(1, SecretBytes::copy_from(&[7; KEY]))])
 }
@@ -60,7 +63,7 @@ fn every_column_of_a_key_that_decides_something_is_under_the_mac() {
     assert!(keys.is_key(&row));
 
     let id = |id: KeyId| move |row: &mut KeyRow| row.id = id.clone();
-    let changes: Vec<(&str, Box<dyn Fn(&mut KeyRow)>)> = vec![
+    let changes: Vec<Change<KeyRow>> = vec![
         ("tenant", Box::new(id(row.id.clone().with_tenant("other").unwrap()))),
         ("owner", Box::new(id(KeyId::user("bob", "openai").unwrap()))),
         ("owner kind", Box::new(id(KeyId::team("alice", "openai").unwrap()))),
@@ -106,7 +109,7 @@ fn every_column_of_a_version_that_decides_something_is_under_the_mac() {
     row.mac = Some(keys.of_version(&row).unwrap());
     assert!(keys.is_version(&row));
 
-    let changes: Vec<(&str, Box<dyn Fn(&mut VersionRow)>)> = vec![
+    let changes: Vec<Change<VersionRow>> = vec![
         ("record", Box::new(|row| row.record = Uuid::from_u128(2))),
         ("version", Box::new(|row| row.version = version(1))),
         ("generation", Box::new(|row| row.generation = 3)),
