@@ -52,6 +52,7 @@ mod row_mac;
 mod sentinel;
 mod start_over;
 mod store;
+mod system_record;
 mod uses;
 mod write;
 

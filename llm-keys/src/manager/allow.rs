@@ -1,17 +1,15 @@
 //! Adding to the record of KMS keys: what an alias means now, and what somebody allows.
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
-use super::pins::{Ask, locked, next, place};
-use super::sentinel::Renewal;
+use super::pins::{Ask, locked, place};
 use super::start_over::says_lost;
+use super::system_record::Renewal;
 use super::write::{ATTEMPTS, busy};
-use crate::context::EncryptionContext;
 use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind, KmsFault, Result};
-use crate::kms::{KeyUri, KmsContext, Pins};
-use crate::model::Version;
+use crate::kms::{KeyUri, Pins};
 use crate::secret::SecretBytes;
-use crate::store::{Change, Expect, SystemRow};
+use crate::store::SystemRow;
 
 const OP: &str = "manager.allow_kms_keys";
 
@@ -175,22 +173,11 @@ impl Core {
         mut pins: Pins,
         renewal: Renewal,
     ) -> Result<Pins> {
-        let (tenant, name) = place()?;
-        let now = self.clock.now();
-        let (record, version, created_at) = match found {
-            Some(row) => (row.record, next(row.version)?, row.created_at),
-            None => (self.new_record()?, Version::FIRST, now),
-        };
-        let context = EncryptionContext::of_system(&tenant, &name, record, version);
-        let kms_context = KmsContext { context: &context, readable: self.readable };
-        // The data key first: a KMS that was out may have been opened for it, and only now is known
-        // which keys this will be sealed under, and thus must be on the list.
-        let generated = self.kms.generate(kms_context, &*self.random).await?;
-        if let (Some(row), Renewal::IfBetter) = (found, renewal)
-            && !self.is_better(&generated.wrapped, &row.envelope)?
-        {
+        // The data key first: only then it is known which keys this will be sealed under, and thus
+        // must be on the list.
+        let Some(draft) = self.draft_system(place()?, found, renewal).await? else {
             return Ok(pins);
-        }
+        };
         let aliases = self.written_aliases();
         for (alias, uri) in &aliases {
             pins.add(alias, uri)?;
@@ -205,26 +192,8 @@ impl Core {
         if content.len() > Envelope::MAX_PLAINTEXT {
             return Err(Error::invalid(OP, "the record of allowed KMS keys is full"));
         }
-        let envelope = self.seal_with(&generated, &context, &SecretBytes::new(content))?;
-        let expect = Expect::System {
-            tenant: tenant.clone(),
-            name: name.clone(),
-            version: found.map(|row| row.version),
-        };
-        let row = SystemRow {
-            tenant,
-            name,
-            record,
-            version,
-            envelope,
-            created_at,
-            updated_at: now,
-            mac: None,
-        };
-        let change = Change { expect: vec![expect], system: vec![row], ..Change::default() };
-        self.store.commit(change).await?;
+        self.write_system(draft, &SecretBytes::new(content)).await?;
         self.note_recorded(aliases);
-        tracing::info!(%version, "the record of allowed KMS keys was written");
         Ok(pins)
     }
 }

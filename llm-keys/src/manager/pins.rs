@@ -208,11 +208,6 @@ pub(super) fn place() -> Result<(Tenant, SystemName)> {
     Ok((Tenant::default(), SystemName::new("kms-pins")?))
 }
 
-/// The version after `version`.
-pub(super) fn next(version: Version) -> Result<Version> {
-    version.next().ok_or_else(|| Error::invalid(OP, "the record has used up all version numbers"))
-}
-
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use super::allow::explained;
 use super::envelope_manager::{Core, EnvelopeKeyManager};
 use super::pins::{self, Ask};
+use super::system_record::Renewal;
 use crate::context::EncryptionContext;
 use crate::error::{Error, ErrorKind, IntegrityFault, KmsFault, Result};
-use crate::kms::KmsContext;
-use crate::model::{Seq, SystemName, Tenant, Version};
+use crate::model::{Seq, SystemName, Tenant};
 use crate::secret::SecretBytes;
-use crate::store::{Change, Expect, SystemRow};
+use crate::store::SystemRow;
 
 /// What the record holds. It is no secret; that it opens is what counts.
 const CONTENT: &[u8] = b"llm-keys sentinel 1";
@@ -173,51 +173,14 @@ impl Core {
 
     /// Seals the sentinel and stores it: in the place of `old`, or where there must be none.
     pub(super) async fn write_sentinel(&self, old: Option<(&SystemRow, Renewal)>) -> Result<()> {
-        let (tenant, name) = place()?;
-        let now = self.clock.now();
-        let (record, version, created_at) = match old {
-            Some((old, _)) => (old.record, pins::next(old.version)?, old.created_at),
-            None => (self.new_record()?, Version::FIRST, now),
+        let (row, renewal) = match old {
+            Some((row, renewal)) => (Some(row), renewal),
+            None => (None, Renewal::Always),
         };
-        let context = EncryptionContext::of_system(&tenant, &name, record, version);
-        let kms_context = KmsContext { context: &context, readable: self.readable };
-        let generated = self.kms.generate(kms_context, &*self.random).await?;
-        if let Some((old, Renewal::IfBetter)) = old
-            && !self.is_better(&generated.wrapped, &old.envelope)?
-        {
-            return Ok(());
-        }
+        let Some(draft) = self.draft_system(place()?, row, renewal).await? else { return Ok(()) };
         self.record_aliases().await?;
-        let envelope = self.seal_with(&generated, &context, &SecretBytes::copy_from(CONTENT))?;
-        let expect = Expect::System {
-            tenant: tenant.clone(),
-            name: name.clone(),
-            version: old.map(|(old, _)| old.version),
-        };
-        let row = SystemRow {
-            tenant,
-            name,
-            record,
-            version,
-            envelope,
-            created_at,
-            updated_at: now,
-            mac: None,
-        };
-        let change = Change { expect: vec![expect], system: vec![row], ..Change::default() };
-        self.store.commit(change).await?;
-        tracing::info!(%version, "the sentinel was sealed");
-        Ok(())
+        self.write_system(draft, &SecretBytes::copy_from(CONTENT)).await
     }
-}
-
-/// Which new envelope may replace the old one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Renewal {
-    /// Only one that is sealed under more of the keys that are written under now.
-    IfBetter,
-    /// Any: the old one is of no use.
-    Always,
 }
 
 /// Where the sentinel is.

@@ -2,7 +2,8 @@
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
 use super::pins::{self, Ask};
-use super::sentinel::{self, Renewal};
+use super::sentinel;
+use super::system_record::Renewal;
 use crate::error::{Error, ErrorKind, KmsFault, Result};
 use crate::kms::{KeyUri, Pins};
 use crate::store::SystemRow;
