@@ -44,7 +44,7 @@ async fn life_cycle(conn: &mut Conn) -> Result<bool> {
 
 async fn anything(conn: &mut Conn) -> Result<bool> {
     let key: Option<String> =
-        on_backend!(conn, |conn| { keys::table.select(keys::record).first(conn).await.optional() })
+        on_backend!(conn, |conn| keys::table.select(keys::record).first(conn).await.optional())
             .map_err(|error| failed(OP, error))?;
     let record: Option<String> = on_backend!(conn, |conn| {
         system::table.select(system::name).first(conn).await.optional()

@@ -1,6 +1,9 @@
-//! Tests of `DieselStore` on real SQLite files.
+//! Tests of `DieselStore` on real SQLite files, PostgreSQL and MySQL servers.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+#[macro_use]
+mod database;
 
 mod conformance;
 mod damaged;
