@@ -63,7 +63,10 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 pub(super) async fn has_schema(conn: &mut PgConn) -> QueryResult<bool> {
-    diesel::select(sql::<Bool>("to_regclass('llm_keys_schema') IS NOT NULL")).get_result(conn).await
+    // Not `to_regclass`: in a transaction it may still answer from before another one ended.
+    let found = "EXISTS (SELECT 1 FROM pg_catalog.pg_class \
+         WHERE relname = 'llm_keys_schema' AND pg_catalog.pg_table_is_visible(oid))";
+    diesel::select(sql::<Bool>(found)).get_result(conn).await
 }
 
 /// In a transaction, and under a lock that ends with it, whatever becomes of this process.

@@ -16,8 +16,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::Mysql];
-
     /// The server that the tests were told to use.
     fn server(self) -> String {
         let name = match self {
@@ -58,10 +56,14 @@ impl Database {
     }
 
     pub(crate) fn url(&self) -> String {
-        let (place, query) = self.server.split_once('?').unwrap_or((&self.server, ""));
+        let (place, query) = match self.server.split_once('?') {
+            Some((place, query)) => (place, format!("{query}&")),
+            None => (self.server.as_str(), String::new()),
+        };
         match self.kind {
             Kind::Postgres => {
-                format!("{place}?{query}&options=-csearch_path%3D{}", self.name)
+                let name = &self.name;
+                format!("{place}?{query}options=-csearch_path%3D{name}&application_name={name}")
             }
             Kind::Mysql => {
                 let (server, _database) = place.rsplit_once('/').unwrap();
@@ -70,9 +72,29 @@ impl Database {
         }
     }
 
-    /// The name of the schema or database.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// Waits until `count` transactions of ours wait for a lock.
+    pub(crate) async fn until_waiting(&self, count: usize) {
+        let sql = match self.kind {
+            Kind::Postgres => format!(
+                "SELECT query AS line FROM pg_stat_activity
+                 WHERE application_name = '{}' AND wait_event_type = 'Lock'",
+                self.name
+            ),
+            Kind::Mysql => format!(
+                "SELECT 'waits' AS line FROM information_schema.innodb_trx t
+                 JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+                 WHERE t.trx_state = 'LOCK WAIT' AND p.db = '{}'",
+                self.name
+            ),
+        };
+        let mut plain = Plain::open(self.kind, &self.server).await;
+        for _ in 0..1000 {
+            if plain.lines(&sql).await.len() >= count {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("nobody waits for a lock");
     }
 
     pub(crate) async fn store(&self) -> DieselStore {
@@ -145,6 +167,23 @@ impl Plain {
             Self::Mysql(conn) => conn.batch_execute(sql).await,
         }
     }
+
+    /// The column `line` of a query.
+    #[expect(clippy::disallowed_methods, reason = "it asks for what is not in our tables")]
+    pub(crate) async fn lines(&mut self, sql: &str) -> Vec<String> {
+        use diesel_async::RunQueryDsl as _;
+        let found: Vec<Line> = match self {
+            Self::Postgres(conn) => diesel::sql_query(sql).load(conn).await.unwrap(),
+            Self::Mysql(conn) => diesel::sql_query(sql).load(conn).await.unwrap(),
+        };
+        found.into_iter().map(|line| line.line).collect()
+    }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Line {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    line: String,
 }
 
 /// Makes a test for each server of functions that take a [`Kind`].

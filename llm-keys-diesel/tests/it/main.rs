@@ -16,3 +16,4 @@ mod plaintext;
 mod processes;
 mod runtime;
 mod schema;
+mod servers;

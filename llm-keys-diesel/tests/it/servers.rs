@@ -1,0 +1,4 @@
+//! What only a database server does, on PostgreSQL and MariaDB.
+
+mod meetings;
+mod schema;
