@@ -11,10 +11,12 @@ pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
     AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs,
 };
+pub(crate) use self::migrate::{MigrateCommand, MigrateDownArgs};
 pub(crate) use self::secret::KeySourceArgs;
 
 mod key;
 mod kms;
+mod migrate;
 mod secret;
 
 /// Store API keys sealed, and read them back.
@@ -45,8 +47,10 @@ pub(crate) struct GlobalArgs {
     /// working directory.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where the keys are stored, such as `sqlite:/var/lib/llm-keys/keys.db`.
+    /// Where the keys are stored, such as `sqlite:/var/lib/llm-keys/keys.db`,
+    /// `postgres://HOST/DATABASE` or `mysql://HOST/DATABASE`.
     ///
+    /// A URL with a password belongs into the variable or the settings: others can see arguments.
     /// Otherwise `LLM_KEYS_DATABASE_URL`, then `DATABASE_URL`, then `database` of the settings,
     /// then `keys.db` in the data folder.
     #[arg(long, global = true, value_name = "URL")]
@@ -133,6 +137,9 @@ pub(crate) enum Command {
     /// Look after the KMS.
     #[command(subcommand)]
     Kms(KmsCommand),
+    /// Look after the tables of the database.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// The commands `store` and `list` in another spelling.
     #[command(subcommand, hide = true)]
     Keys(KeysCommand),

@@ -21,6 +21,7 @@ mod kms_check;
 mod kms_local;
 mod kms_policy;
 mod list;
+mod migrate;
 mod reference;
 mod show;
 mod store;
@@ -49,6 +50,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Delete(args) => delete::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
         Command::Kms(command) => kms(command, &connect).await,
+        Command::Migrate(command) => migrate::run(command, &connect).await,
         Command::Keys(KeysCommand::Store(args)) => {
             let id = args.whose.id(&args.service)?;
             store::run(id, args.how, &connect).await
