@@ -1,4 +1,7 @@
 //! What only a database server does, on PostgreSQL and MariaDB.
 
+mod crash;
 mod meetings;
+mod own;
 mod schema;
+mod tls;
