@@ -16,6 +16,13 @@ pub(crate) type SqliteConn = SyncConnectionWrapper<SqliteConnection>;
 
 /// A connection taken from the pool. Another database is another variant here and another arm in
 /// [`on_backend!`], and no other query.
+#[cfg_attr(
+    all(feature = "postgres", any(feature = "sqlite", feature = "mysql")),
+    expect(
+        clippy::large_enum_variant,
+        reason = "one for each call, moved twice; a box would be an allocation for each"
+    )
+)]
 pub(crate) enum Conn {
     #[cfg(feature = "sqlite")]
     Sqlite(Object<SqliteConn>),

@@ -149,14 +149,16 @@ async fn execute(kind: Kind, url: &str, sql: &str) -> diesel::QueryResult<()> {
 
 /// A connection that knows nothing of ours.
 pub(crate) enum Plain {
-    Postgres(AsyncPgConnection),
+    Postgres(Box<AsyncPgConnection>),
     Mysql(AsyncMysqlConnection),
 }
 
 impl Plain {
     async fn open(kind: Kind, url: &str) -> Self {
         match kind {
-            Kind::Postgres => Self::Postgres(AsyncPgConnection::establish(url).await.unwrap()),
+            Kind::Postgres => {
+                Self::Postgres(Box::new(AsyncPgConnection::establish(url).await.unwrap()))
+            }
             Kind::Mysql => Self::Mysql(AsyncMysqlConnection::establish(url).await.unwrap()),
         }
     }

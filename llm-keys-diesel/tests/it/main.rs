@@ -1,6 +1,11 @@
 //! Tests of `DieselStore` on real SQLite files, PostgreSQL and MySQL servers.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where it fails"
+)]
 
 #[macro_use]
 mod database;

@@ -1,5 +1,6 @@
 //! What only a database server does, on PostgreSQL and MariaDB.
 
+mod application;
 mod crash;
 mod meetings;
 mod own;
