@@ -26,6 +26,9 @@ const OP: &str = "store.commit";
 /// Makes `change`.
 pub(crate) async fn commit_in_txn(conn: &mut Conn, change: &Change) -> Result<()> {
     let ids = expect::check_in_txn(conn, change).await?;
+    for record in &change.purge {
+        purge(conn, *record).await?;
+    }
     for row in &change.keys {
         let replaces = change
             .expect
@@ -37,9 +40,6 @@ pub(crate) async fn commit_in_txn(conn: &mut Conn, change: &Change) -> Result<()
         // A key that is new in this change has no versions yet.
         let fresh = !ids.contains_key(&row.record);
         write_version(conn, row, fresh).await?;
-    }
-    for record in &change.purge {
-        purge(conn, *record).await?;
     }
     for row in &change.system {
         let fresh = change.expect.iter().any(|e| {
