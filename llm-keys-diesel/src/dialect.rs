@@ -100,11 +100,14 @@ pub(crate) async fn run_script(conn: &mut Conn, sql: &str) -> QueryResult<()> {
 /// Ends what [`begin_migration`] began: keeps what was done, or takes it back where the database
 /// can.
 pub(crate) async fn end_migration(conn: &mut Conn, keep: bool) -> QueryResult<()> {
-    #[cfg(feature = "mysql")]
-    if let Conn::Mysql(conn) = conn {
-        return mysql::unlock_migrations(conn).await;
+    match (conn, keep) {
+        #[cfg(feature = "mysql")]
+        (Conn::Mysql(conn), _) => mysql::unlock_migrations(conn).await,
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
+        (conn, true) => commit(conn).await,
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
+        (conn, false) => rollback(conn).await,
     }
-    if keep { commit(conn).await } else { rollback(conn).await }
 }
 
 /// What a message of a database means. Diesel hides the code behind the text. The tests make the
