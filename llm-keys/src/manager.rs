@@ -9,6 +9,8 @@
 //!    state and expiry, parses the envelope and compares its context, asks the KMS for the data
 //!    key, and opens: commitment, header MAC, AEAD.
 //! 3. The cache takes the secret, unless the key was evicted meanwhile.
+//!
+//! Beside it `follow` looks at the storage's feed of changes, and evicts what others changed.
 
 use std::fmt;
 
@@ -22,6 +24,7 @@ use crate::secret::ApiKey;
 pub use self::builder::{Builder, CacheOptions};
 pub use self::envelope_manager::EnvelopeKeyManager;
 pub use self::first_use::{FirstUse, first_use};
+pub use self::follow::{FollowOptions, Follows};
 pub use self::from_env::{parse_switch, parse_ttl};
 pub use self::options::{
     ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
@@ -36,6 +39,7 @@ mod delete;
 mod envelope_manager;
 mod envelopes;
 mod first_use;
+mod follow;
 mod from_env;
 mod get;
 mod list;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
+use super::follow::{Follow, FollowOptions};
 use super::pins::Pinned;
 use super::uses::Uses;
 use crate::cache::SecretCache;
@@ -22,7 +23,7 @@ use crate::store::KeyStore;
 #[non_exhaustive]
 pub struct CacheOptions {
     /// How long a secret is served from memory: an hour unless said; zero turns the cache off.
-    /// Other processes' changes are seen when it ends.
+    /// Other processes' changes are seen sooner: see [`FollowOptions`].
     pub ttl: Duration,
     /// How many keys at most: 10,000 unless said; zero turns the cache off.
     pub capacity: u64,
@@ -116,6 +117,7 @@ pub struct Builder<K, S> {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     cache: CacheOptions,
+    follow: FollowOptions,
     caller: Caller,
     readable: bool,
     flush_every: Duration,
@@ -131,6 +133,7 @@ impl Builder<(), ()> {
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
             cache: CacheOptions::default(),
+            follow: FollowOptions::default(),
             caller: Caller::default(),
             readable: false,
             flush_every: Duration::from_secs(10),
@@ -174,6 +177,12 @@ impl<K, S> Builder<K, S> {
         self
     }
 
+    /// How changes by other processes reach the cache.
+    pub fn follow_changes(mut self, follow: FollowOptions) -> Self {
+        self.follow = follow;
+        self
+    }
+
     /// Who asks, where a call does not say so itself.
     pub fn caller(mut self, caller: Caller) -> Self {
         self.caller = caller;
@@ -209,6 +218,7 @@ impl<K, S> Builder<K, S> {
             clock: self.clock,
             random: self.random,
             cache: self.cache,
+            follow: self.follow,
             caller: self.caller,
             readable: self.readable,
             flush_every: self.flush_every,
@@ -233,6 +243,7 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
                 "refresh_ahead is not less than the cache's ttl",
             ));
         }
+        let follow = Follow::new(self.follow, self.store.capabilities())?;
         let core = Arc::new(Core {
             kms: self.kms,
             pinned: Pinned::default(),
@@ -242,6 +253,7 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
             random: self.random,
             cache_options: cache,
             cache: SecretCache::new(cache.ttl, cache.serve_stale_for, cache.capacity),
+            follow,
             caller: Arc::new(self.caller),
             readable: self.readable,
             uses: Uses::default(),

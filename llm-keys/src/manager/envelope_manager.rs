@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::SecureKeyManager;
 use super::builder::{Builder, CacheOptions};
+use super::follow::Follow;
 use super::options::{ChangeOptions, Evict, OpenOptions, Opened, StoreOptions};
 use super::pins::Pinned;
 use super::uses::Uses;
@@ -42,6 +43,7 @@ pub(super) struct Core {
     pub(super) random: Arc<dyn Random>,
     pub(super) cache_options: CacheOptions,
     pub(super) cache: SecretCache,
+    pub(super) follow: Follow,
     pub(super) caller: Arc<Caller>,
     pub(super) readable: bool,
     pub(super) uses: Uses,
@@ -153,7 +155,7 @@ impl SecureKeyManager for EnvelopeKeyManager {
     }
 
     fn cache_statistics(&self) -> CacheStatistics {
-        self.core.cache.statistics()
+        self.core.statistics()
     }
 
     async fn shutdown(&self) -> Result<()> {

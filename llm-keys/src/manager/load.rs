@@ -17,22 +17,24 @@ const OP: &str = "manager.get";
 impl Core {
     /// The current version of `id`, opened.
     pub(super) async fn load(core: Arc<Self>, id: KeyId) -> Load {
+        let asked_at = core.clock.monotonic();
         match core.store.key_find(&id).await? {
-            Some((key, version)) => core.open_rows(id, key, version).await,
+            Some((key, version)) => core.open_rows(id, key, version, asked_at).await,
             None => Ok(None),
         }
     }
 
     /// One version of `id`, opened; never cached.
     pub(super) async fn load_version(&self, id: &KeyId, version: Version) -> Load {
+        let asked_at = self.clock.monotonic();
         let Some((key, current)) = self.store.key_find(id).await? else { return Ok(None) };
         if key.current == Some(version) {
-            return self.open_rows(id.clone(), key, current).await;
+            return self.open_rows(id.clone(), key, current, asked_at).await;
         }
         match self.store.version_find(key.record, version).await? {
             Some(row) => {
                 let key = KeyRow { current: Some(version), ..key };
-                self.open_rows(id.clone(), key, Some(row)).await
+                self.open_rows(id.clone(), key, Some(row), asked_at).await
             }
             None => Ok(None),
         }
@@ -40,7 +42,13 @@ impl Core {
 
     /// Opens the version that `key` names as current. The identity comes from the question and
     /// from the key row, never from the envelope.
-    async fn open_rows(&self, id: KeyId, key: KeyRow, version: Option<VersionRow>) -> Load {
+    async fn open_rows(
+        &self,
+        id: KeyId,
+        key: KeyRow,
+        version: Option<VersionRow>,
+        asked_at: Duration,
+    ) -> Load {
         match key.state {
             KeyState::Active => {}
             KeyState::Inactive => return Err(inactive()),
@@ -67,6 +75,7 @@ impl Core {
             secret: CachedSecret::new(secret),
             expires_at: key.expires_at,
             until,
+            confirmed_until: self.follow.confirmed_until(asked_at),
             refresh_from: self.refresh_from(until)?,
             refreshing: AtomicBool::new(false),
             used: Arc::new(UseCell::new(row.record, row.version)),

@@ -46,7 +46,7 @@ use crate::model::{
 };
 use crate::random::Random;
 use crate::secret::{ApiKey, DataKey};
-use crate::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
+use crate::store::{Change, Changes, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
 
 mockall::mock! {
     /// A clock that a test sets call by call; see [`ManualClock`](crate::testing::fakes) for one
@@ -137,6 +137,7 @@ mockall::mock! {
             name: &SystemName,
         ) -> Result<Option<SystemRow>>;
         async fn changes_since(&self, since: Seq) -> Result<Changes>;
+        fn hints(&self) -> Option<Hints>;
         async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>>;
         fn capabilities(&self) -> StoreCapabilities;
     }

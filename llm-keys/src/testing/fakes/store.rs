@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{
     Cursor, KeyFilter, KeyId, KeyRow, Page, PageSize, Seq, SystemName, Tenant, Version, VersionRow,
 };
-use crate::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
+use crate::store::{Change, Changes, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
 
 /// A real store whose calls are counted, and fail or hang as a test says.
 #[derive(Debug)]
@@ -147,6 +147,10 @@ impl<S: KeyStore> KeyStore for FakeStore<S> {
 
     async fn changes_since(&self, since: Seq) -> Result<Changes> {
         self.feeds.run("store.changes_since", self.inner.changes_since(since)).await
+    }
+
+    fn hints(&self) -> Option<Hints> {
+        self.inner.hints()
     }
 
     async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>> {
