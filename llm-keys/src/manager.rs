@@ -78,6 +78,8 @@ mod write;
 /// | 12 | The last use is in the metadata after `shutdown` | `testing::manager::last_use_is_flushed` |
 /// | 13 | A row's envelope moved to another key is `Integrity` | `testing::manager::a_moved_envelope_is_refused` |
 /// | 14 | A deleted key stored again is a new record with version 1 | `testing::manager::deleted_and_stored_is_new` |
+/// | 15 | What another manager on the same storage changes is seen, also of a cached key | `testing::manager::changes_by_others_are_seen` |
+/// | 16 | A cached key is not served once the storage has not answered for `max_revocation_lag` | `testing::manager::without_word_from_the_storage_nothing_is_served` |
 #[async_trait]
 pub trait SecureKeyManager: fmt::Debug + Send + Sync {
     /// Seals `key` and stores it as the new current version of `id`.

@@ -23,8 +23,8 @@
 //! Nothing here needs a KMS. A look that fails changes nothing, and when it fails for too long reads
 //! go to the storage: if that is out of reach, they fail with its error.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;

@@ -8,9 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{
-    Change, Changes, Expect, Hinter, Hints, KeyStore, StoreCapabilities, SystemRow, Use,
-};
+use super::{Change, Changes, Expect, Hinter, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
 use crate::clock::Micros;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{

@@ -20,6 +20,7 @@ pub struct FakeStore<S> {
     commits: Script,
     touches: Script,
     feeds: Script,
+    hints: bool,
 }
 
 impl<S> FakeStore<S> {
@@ -32,7 +33,15 @@ impl<S> FakeStore<S> {
             commits: Script::default(),
             touches: Script::default(),
             feeds: Script::default(),
+            hints: true,
         }
+    }
+
+    /// The same store, which gives no hints even if the one inside does.
+    #[must_use]
+    pub fn without_hints(mut self) -> Self {
+        self.hints = false;
+        self
     }
 
     /// The store inside, past every script.
@@ -150,7 +159,7 @@ impl<S: KeyStore> KeyStore for FakeStore<S> {
     }
 
     fn hints(&self) -> Option<Hints> {
-        self.inner.hints()
+        self.inner.hints().filter(|_| self.hints)
     }
 
     async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>> {
@@ -158,6 +167,7 @@ impl<S: KeyStore> KeyStore for FakeStore<S> {
     }
 
     fn capabilities(&self) -> StoreCapabilities {
-        self.inner.capabilities()
+        let capabilities = self.inner.capabilities();
+        StoreCapabilities { hints: capabilities.hints && self.hints, ..capabilities }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use llm_keys::event::{Action, Event, EventSink, FanOut, Outcome};
-use llm_keys::manager::CacheOptions;
+use llm_keys::manager::{CacheOptions, FollowOptions, Follows};
 use llm_keys::testing::fakes::RecordingSink;
 use llm_keys::testing::manager::{self as rules, Parts};
 use llm_keys::{
@@ -38,6 +38,8 @@ enum Fault {
     CachesTooShort,
     DoesNotFlush,
     DeletesNothing,
+    DoesNotFollow,
+    TrustsASilentStorage,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,10 @@ impl Broken {
                 parts.sink = Arc::new(FanOut::new(vec![parts.sink.clone(), parts.sink]));
             }
             Fault::RecordsAnotherCaller => parts.caller = Caller::default(),
+            Fault::DoesNotFollow => parts.follow = FollowOptions::default().follows(Follows::Never),
+            Fault::TrustsASilentStorage => {
+                parts.follow = parts.follow.max_revocation_lag(Duration::MAX);
+            }
             Fault::CachesTooLong => parts.cache_ttl *= 2,
             Fault::CachesTooShort => parts.cache_ttl = parts.cache_ttl.saturating_sub(SECOND),
             _ => {}
@@ -68,6 +74,7 @@ impl Broken {
             .clock(parts.clock)
             .random(parts.random)
             .cache(CacheOptions::default().ttl(parts.cache_ttl))
+            .follow_changes(parts.follow)
             .caller(parts.caller)
             .build()
             .await
@@ -269,4 +276,8 @@ must_fail! {
     does_not_flush: DoesNotFlush => last_use_is_flushed;
     deletes_nothing: DeletesNothing => deleted_and_stored_is_new, missing_is_none,
         changes_beat_the_cache;
+    does_not_follow: DoesNotFollow => changes_by_others_are_seen,
+        without_word_from_the_storage_nothing_is_served;
+    trusts_a_silent_storage: TrustsASilentStorage =>
+        without_word_from_the_storage_nothing_is_served;
 }
