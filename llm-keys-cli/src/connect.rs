@@ -7,7 +7,7 @@ use std::sync::Arc;
 use llm_keys::EnvelopeKeyManager;
 use llm_keys::event::{EventSink, FanOut, JsonLinesSink, TracingSink};
 use llm_keys::kms::KmsSet;
-use llm_keys::manager::{Builder, CacheOptions};
+use llm_keys::manager::{Builder, CacheOptions, FollowOptions, Follows};
 use llm_keys::model::Seq;
 use llm_keys::store::KeyStore;
 use llm_keys_diesel::DieselStore;
@@ -146,6 +146,8 @@ impl<'a> Connect<'a> {
             .store(store)
             .event_sink(sink)
             .cache(cache)
+            // A command is over before anybody could change what it read.
+            .follow_changes(FollowOptions::default().follows(Follows::Never))
             .caller(actor::caller())
             .readable_context(self.settings.kms_readable_context)
     }

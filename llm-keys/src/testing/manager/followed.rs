@@ -1,6 +1,5 @@
 //! Changes by another manager on the same storage.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
