@@ -18,7 +18,9 @@ use async_trait::async_trait;
 
 use crate::cache::CacheStatistics;
 use crate::error::Result;
-use crate::model::{Cursor, KeyFilter, KeyId, KeyMetadata, Page, PageSize, Version};
+use crate::model::{
+    Cursor, Fallback, KeyFilter, KeyId, KeyMetadata, OwnerId, Page, PageSize, Service, Version,
+};
 use crate::secret::ApiKey;
 
 pub use self::builder::{Builder, CacheOptions};
@@ -27,7 +29,8 @@ pub use self::first_use::{FirstUse, first_use};
 pub use self::follow::{FollowOptions, Follows};
 pub use self::from_env::{parse_switch, parse_ttl};
 pub use self::options::{
-    ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
+    ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Receipt,
+    ResolveOptions, Resolved, Served, StoreOptions,
 };
 pub use self::sentinel::Sentinel;
 
@@ -48,6 +51,7 @@ mod options;
 mod pins;
 mod record;
 mod renew;
+mod resolve;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "the columns and the encoding are there first; ADR 7")
@@ -106,6 +110,24 @@ pub trait SecureKeyManager: fmt::Debug + Send + Sync {
     /// As [`get_api_key`](Self::get_api_key), with a caller, any version, and what is known of it.
     /// A version that is not the current one never comes from the cache.
     async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>>;
+
+    /// The key for `service` that `user` is to use, and why it is this one: the user's own, or one of
+    /// those that `policy` allows to stand in for it; `None` if none of them has one.
+    ///
+    /// Only the lack of a key leads from one to the next. A key that is there and cannot be used, such
+    /// as an inactive one, is an error, as an outage is: nobody else's key is used for it.
+    ///
+    /// # Errors
+    /// As [`get_api_key`](Self::get_api_key), about the key that failed; `InvalidInput` if there are
+    /// more than 100 teams, or if what stands in the environment variable is no key.
+    async fn resolve(
+        &self,
+        user: &OwnerId,
+        teams: &[OwnerId],
+        service: &Service,
+        policy: Fallback,
+        options: &ResolveOptions,
+    ) -> Result<Option<Resolved>>;
 
     /// One page of what is known about keys; no secret, no KMS call.
     async fn list_api_keys(

@@ -11,6 +11,7 @@ use super::pins::Pinned;
 use super::uses::Uses;
 use crate::cache::SecretCache;
 use crate::clock::{Clock, SystemClock};
+use crate::environment::{Environment, ProcessEnvironment};
 use crate::error::{Error, Result};
 use crate::event::{EventSink, TracingSink};
 use crate::kms::KmsSet;
@@ -116,6 +117,7 @@ pub struct Builder<K, S> {
     sink: Arc<dyn EventSink>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    environment: Arc<dyn Environment>,
     cache: CacheOptions,
     follow: FollowOptions,
     caller: Caller,
@@ -132,6 +134,7 @@ impl Builder<(), ()> {
             sink: Arc::new(TracingSink),
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
+            environment: Arc::new(ProcessEnvironment),
             cache: CacheOptions::default(),
             follow: FollowOptions::default(),
             caller: Caller::default(),
@@ -168,6 +171,13 @@ impl<K, S> Builder<K, S> {
     /// Where randomness comes from; the system's generator unless said.
     pub fn random(mut self, random: impl Random + 'static) -> Self {
         self.random = Arc::new(random);
+        self
+    }
+
+    /// Where environment variables are read that [`resolve`](super::SecureKeyManager::resolve) is
+    /// told of; the environment of the process unless said.
+    pub fn environment(mut self, environment: impl Environment + 'static) -> Self {
+        self.environment = Arc::new(environment);
         self
     }
 
@@ -217,6 +227,7 @@ impl<K, S> Builder<K, S> {
             sink: self.sink,
             clock: self.clock,
             random: self.random,
+            environment: self.environment,
             cache: self.cache,
             follow: self.follow,
             caller: self.caller,
@@ -251,6 +262,7 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
             sink: self.sink,
             clock: self.clock,
             random: self.random,
+            environment: self.environment,
             cache_options: cache,
             cache: SecretCache::new(cache.ttl, cache.serve_stale_for, cache.capacity),
             follow,

@@ -9,17 +9,21 @@ use uuid::Uuid;
 use super::SecureKeyManager;
 use super::builder::{Builder, CacheOptions};
 use super::follow::Follow;
-use super::options::{ChangeOptions, Evict, OpenOptions, Opened, StoreOptions};
+use super::options::{
+    ChangeOptions, Evict, OpenOptions, Opened, ResolveOptions, Resolved, StoreOptions,
+};
 use super::pins::Pinned;
 use super::uses::Uses;
 use crate::cache::{CacheStatistics, SecretCache};
 use crate::clock::Clock;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::EventSink;
 use crate::kms::KmsSet;
 use crate::kms::local::LocalKms;
 use crate::model::{
-    Caller, Cursor, KeyFilter, KeyId, KeyMetadata, KeyState, Page, PageSize, Version,
+    Caller, Cursor, Fallback, KeyFilter, KeyId, KeyMetadata, KeyState, OwnerId, Page, PageSize,
+    Service, Version,
 };
 use crate::random::Random;
 use crate::secret::ApiKey;
@@ -41,6 +45,7 @@ pub(super) struct Core {
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    pub(super) environment: Arc<dyn Environment>,
     pub(super) cache_options: CacheOptions,
     pub(super) cache: SecretCache,
     pub(super) follow: Follow,
@@ -103,6 +108,17 @@ impl SecureKeyManager for EnvelopeKeyManager {
 
     async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>> {
         Core::open(&self.core, id, options).await
+    }
+
+    async fn resolve(
+        &self,
+        user: &OwnerId,
+        teams: &[OwnerId],
+        service: &Service,
+        policy: Fallback,
+        options: &ResolveOptions,
+    ) -> Result<Option<Resolved>> {
+        Core::resolve(&self.core, user, teams, service, policy, options).await
     }
 
     async fn list_api_keys(

@@ -78,7 +78,7 @@ impl Core {
     }
 
     /// The opened key, and where it came from; checked for expiry, not yet recorded.
-    async fn find(core: &Arc<Self>, id: &KeyId) -> Result<Option<(Arc<Entry>, Served)>> {
+    pub(super) async fn find(core: &Arc<Self>, id: &KeyId) -> Result<Option<(Arc<Entry>, Served)>> {
         let now = core.clock.monotonic();
         if let Some(entry) = core.cache.hit(id, now) {
             if entry.refresh_from.is_some_and(|from| now >= from) {

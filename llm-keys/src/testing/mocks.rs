@@ -39,10 +39,13 @@ use crate::clock::{Clock, Micros};
 use crate::error::Result;
 use crate::event::{Action, Event, EventSink, Outcome};
 use crate::kms::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
-use crate::manager::{ChangeOptions, Evict, OpenOptions, Opened, SecureKeyManager, StoreOptions};
+use crate::manager::{
+    ChangeOptions, Evict, OpenOptions, Opened, ResolveOptions, Resolved, SecureKeyManager,
+    StoreOptions,
+};
 use crate::model::{
-    Cursor, KeyFilter, KeyId, KeyMetadata, KeyRow, Page, PageSize, Seq, SystemName, Tenant,
-    Version, VersionRow,
+    Cursor, Fallback, KeyFilter, KeyId, KeyMetadata, KeyRow, OwnerId, Page, PageSize, Seq, Service,
+    SystemName, Tenant, Version, VersionRow,
 };
 use crate::random::Random;
 use crate::secret::{ApiKey, DataKey};
@@ -158,6 +161,14 @@ mockall::mock! {
         ) -> Result<Version>;
         async fn get_api_key(&self, id: &KeyId) -> Result<Option<ApiKey>>;
         async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>>;
+        async fn resolve(
+            &self,
+            user: &OwnerId,
+            teams: &[OwnerId],
+            service: &Service,
+            policy: Fallback,
+            options: &ResolveOptions,
+        ) -> Result<Option<Resolved>>;
         async fn list_api_keys<'s, 'f, 'c>(
             &'s self,
             filter: &'f KeyFilter,

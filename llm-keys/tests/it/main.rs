@@ -27,6 +27,7 @@ mod manager_outage;
 mod manager_sentinel;
 mod mocks;
 mod outage_table;
+mod resolve;
 mod seeded;
 mod vectors;
 mod wycheproof;

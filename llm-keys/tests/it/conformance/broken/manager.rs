@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use llm_keys::event::{Action, Event, EventSink, FanOut, Outcome};
-use llm_keys::manager::{CacheOptions, FollowOptions, Follows};
+use llm_keys::manager::{CacheOptions, FollowOptions, Follows, ResolveOptions, Resolved};
+use llm_keys::model::Fallback;
 use llm_keys::testing::fakes::RecordingSink;
 use llm_keys::testing::manager::{self as rules, Parts};
 use llm_keys::{
     ApiKey, CacheStatistics, Caller, ChangeOptions, Cursor, EnvelopeKeyManager, Error, ErrorKind,
-    Evict, KeyFilter, KeyId, KeyMetadata, OpenOptions, Opened, Page, PageSize, Result,
-    SecureKeyManager, StoreOptions, Version,
+    Evict, KeyFilter, KeyId, KeyMetadata, OpenOptions, Opened, OwnerId, Page, PageSize, Result,
+    SecureKeyManager, Service, StoreOptions, Version,
 };
 
 use super::panics;
@@ -136,6 +137,17 @@ impl SecureKeyManager for Broken {
 
     async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>> {
         self.inner.open(id, options).await
+    }
+
+    async fn resolve(
+        &self,
+        user: &OwnerId,
+        teams: &[OwnerId],
+        service: &Service,
+        policy: Fallback,
+        options: &ResolveOptions,
+    ) -> Result<Option<Resolved>> {
+        self.inner.resolve(user, teams, service, policy, options).await
     }
 
     async fn list_api_keys(
