@@ -68,11 +68,13 @@ impl<'a> View<'a> {
 
     /// One `name value` line for each thing known, and one for each source that was asked.
     fn lines(&self) -> String {
+        // A variable has neither.
         let version = self.version.map_or("-".to_owned(), |version| version.to_string());
+        let ever = if self.version.is_some() { "never" } else { "-" };
         let mut lines = vec![
             ("uses", self.source.to_string()),
             ("version", version),
-            ("expires", self.expires_at.clone().unwrap_or("never".to_owned())),
+            ("expires", self.expires_at.clone().unwrap_or(ever.to_owned())),
             ("service", self.service.to_owned()),
             ("name", self.name.to_owned()),
             ("tenant", self.tenant.to_owned()),
