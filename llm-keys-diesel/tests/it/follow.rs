@@ -1,5 +1,12 @@
 //! Several processes with caches over one file: what one changes, the others see.
 
+#![expect(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test stops where it fails, and prints what it measured"
+)]
+
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
