@@ -25,6 +25,7 @@ mod manager;
 mod manager_follow;
 mod manager_outage;
 mod manager_sentinel;
+mod manager_verified;
 mod mocks;
 mod outage_table;
 mod resolve;
