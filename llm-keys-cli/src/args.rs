@@ -11,10 +11,12 @@ pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
     AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs,
 };
+pub(crate) use self::resolve::ResolveArgs;
 pub(crate) use self::secret::KeySourceArgs;
 
 mod key;
 mod kms;
+mod resolve;
 mod secret;
 
 /// Store API keys sealed, and read them back.
@@ -106,6 +108,12 @@ pub(crate) enum Command {
     /// On a pipe or into a file: the bytes of the key and nothing else, not even a newline. On a
     /// terminal only its last four characters, unless `--show` is given.
     Get(GetArgs),
+    /// Say whose key a user gets for a service, and why; without the secret.
+    ///
+    /// The key is opened as for `get`, so that one that cannot be used is found, and the read is
+    /// recorded. Only the lack of a key leads to the next one: one that is inactive, expired or
+    /// damaged ends the search with its error.
+    Resolve(ResolveArgs),
     /// List keys, without secrets.
     #[command(visible_alias = "ls")]
     List(ListArgs),

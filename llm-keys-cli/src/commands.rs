@@ -22,6 +22,7 @@ mod kms_local;
 mod kms_policy;
 mod list;
 mod reference;
+mod resolve;
 mod show;
 mod store;
 
@@ -42,6 +43,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
             store::run(id, args.how, &connect).await
         }
         Command::Get(args) => get::run(&args, &connect).await,
+        Command::Resolve(args) => resolve::run(&args, &connect).await,
         Command::List(args) => list::run(&args, &connect).await,
         Command::Show(args) => show::run(&args, &connect).await,
         Command::Deactivate(args) => change::deactivate(&args, &connect).await,

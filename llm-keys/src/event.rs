@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::clock::Micros;
 use crate::error::{ErrorKind, Result};
-use crate::model::{Caller, KeyId, Version};
+use crate::model::{Caller, KeyId, Trail, Version};
 
 pub use self::fan_out::FanOut;
 pub use self::json_lines::JsonLinesSink;
@@ -134,6 +134,10 @@ pub struct Event {
     pub caller: Arc<Caller>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why it was this key, where a key was looked for among several owners. With no record it is
+    /// about a key that is not stored: the last step says where it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Arc<Trail>>,
 }
 
 impl Event {
@@ -145,7 +149,7 @@ impl Event {
         caller: Arc<Caller>,
         outcome: Outcome,
     ) -> Self {
-        Self { at, action, key, record: None, version: None, caller, outcome }
+        Self { at, action, key, record: None, version: None, caller, outcome, resolution: None }
     }
 
     /// The same event about this version of this record.
@@ -153,6 +157,13 @@ impl Event {
     pub fn of(mut self, record: Uuid, version: Option<Version>) -> Self {
         self.record = Some(record);
         self.version = version;
+        self
+    }
+
+    /// The same event about the key that this search ended with.
+    #[must_use]
+    pub fn resolved(mut self, trail: Trail) -> Self {
+        self.resolution = Some(Arc::new(trail));
         self
     }
 }
