@@ -38,6 +38,10 @@ pub enum Action {
     KeyActivate,
     /// A key was deleted.
     KeyDelete,
+    /// The data keys of a key were wrapped under other KMS keys; its secrets stayed as they are.
+    KeyRewrap,
+    /// A key was sealed anew under another data key; its secrets stayed as they are.
+    KeyReseal,
 }
 
 impl Action {
@@ -49,6 +53,8 @@ impl Action {
             Self::KeyDeactivate => "key_deactivate",
             Self::KeyActivate => "key_activate",
             Self::KeyDelete => "key_delete",
+            Self::KeyRewrap => "key_rewrap",
+            Self::KeyReseal => "key_reseal",
         }
     }
 }

@@ -26,6 +26,10 @@ pub use self::from_env::{parse_switch, parse_ttl};
 pub use self::options::{
     ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
 };
+pub use self::rewrap::{
+    Failed, Item, KeptVersions, OnProgress, Progress, ResealOptions, RewrapOptions, RewrapPlan,
+    RewrapReport, Under,
+};
 pub use self::sentinel::Sentinel;
 
 mod allow;
@@ -44,6 +48,7 @@ mod options;
 mod pins;
 mod record;
 mod renew;
+mod rewrap;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "the columns and the encoding are there first; ADR 7")

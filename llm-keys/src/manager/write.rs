@@ -37,7 +37,7 @@ impl Draft {
     }
 
     /// The key as it will be, and the rows to write, each bound to the others, with what must hold.
-    fn bind(mut self, now: Micros) -> (KeyRow, Change) {
+    pub(super) fn bind(mut self, now: Micros) -> (KeyRow, Change) {
         let expect = match self.new {
             true => Expect::Absent(self.key.id.clone()),
             false => {
