@@ -9,12 +9,14 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
-    AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs,
+    AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs, RewrapArgs,
 };
+pub(crate) use self::reseal::ResealArgs;
 pub(crate) use self::secret::KeySourceArgs;
 
 mod key;
 mod kms;
+mod reseal;
 mod secret;
 
 /// Store API keys sealed, and read them back.
@@ -120,6 +122,12 @@ pub(crate) enum Command {
     /// Asks on a terminal; needs `--yes` otherwise.
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
+    /// Seal a key anew, with a new data key.
+    ///
+    /// For when a data key may have become known, though not the API key itself: then revoke and
+    /// replace that. The secret and its version numbers stay. It is for one key or, with `--all`, for
+    /// every key of every tenant.
+    Reseal(ResealArgs),
     /// Check settings, folders, database and KMS, and that stored keys open.
     ///
     /// If stored keys open, it also opens the sentinel, a sealed record that tells the right KMS

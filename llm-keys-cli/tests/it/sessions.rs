@@ -40,6 +40,7 @@ sessions! {
     keys: "keys",
     kms: "kms",
     list: "list",
+    reseal: "reseal",
     settings: "settings",
     show: "show",
     store: "store",

@@ -72,7 +72,9 @@ impl EnvelopeKeyManager {
         if report.stopped.is_none() {
             let work = key::Work::rewrap(targets.clone(), options);
             let keys = self.core.scan(options.page).boxed();
-            walk::Walk::new(&self.core, Arc::new(work), options.walk()).run(keys, &mut report).await;
+            walk::Walk::new(&self.core, Arc::new(work), options.walk())
+                .run(keys, &mut report)
+                .await;
         }
         if report.stopped.is_none() {
             self.core.rewrap_system(&targets, options, &mut report).await;

@@ -26,6 +26,7 @@ mod manager_outage;
 mod manager_sentinel;
 mod mocks;
 mod outage_table;
+mod rewrap;
 mod seeded;
 mod vectors;
 mod wycheproof;

@@ -171,7 +171,11 @@ impl Core {
             let row = match renewed {
                 Some((envelope, rewrap)) => {
                     let hash = row.envelope.as_ref().map(Envelope::hash).unwrap_or_default();
-                    expect.push(Expect::Envelope { record: row.record, version: row.version, hash });
+                    expect.push(Expect::Envelope {
+                        record: row.record,
+                        version: row.version,
+                        hash,
+                    });
                     prepared.changed += 1;
                     VersionRow { envelope: Some(envelope), rewrap, ..row }
                 }
@@ -184,8 +188,7 @@ impl Core {
             }
         }
         if prepared.changed > 0 {
-            let event =
-                self.change_event(shared.work.action(), &key, key.current, &shared.caller);
+            let event = self.change_event(shared.work.action(), &key, key.current, &shared.caller);
             let updated_at = key.updated_at;
             let draft = Draft { others, ..Draft::of(key, current) };
             // Nobody changed the key: that time stays.

@@ -172,7 +172,12 @@ pub struct ResealOptions {
 impl ResealOptions {
     /// Everything there is.
     pub fn all() -> Self {
-        Self { keys: None, filter: None, versions: KeptVersions::All, how: RewrapOptions::default() }
+        Self {
+            keys: None,
+            filter: None,
+            versions: KeptVersions::All,
+            how: RewrapOptions::default(),
+        }
     }
 
     /// These keys.

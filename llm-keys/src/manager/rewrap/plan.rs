@@ -101,8 +101,7 @@ impl Core {
                 let context = EncryptionContext::of_key(id, row.record, row.version);
                 let opened = match envelope.parse() {
                     Ok(parsed) => {
-                        let need =
-                            need(parsed.wrapped(), targets, row.rewrap, options.everything);
+                        let need = need(parsed.wrapped(), targets, row.rewrap, options.everything);
                         versions.count(&parsed, need);
                         match need {
                             Some(_) => tried.open(self, &context, &parsed).await,

@@ -103,7 +103,8 @@ impl Walk {
                 let batch = self.ready.drain(..self.ready.len().min(self.options.batch)).collect();
                 let (core, action) = (Arc::clone(&self.core), self.shared.work.action());
                 // In a task of its own: it goes on if the caller goes away.
-                committing = Some(tokio::spawn(async move { core.commit_all(batch, action).await }));
+                committing =
+                    Some(tokio::spawn(async move { core.commit_all(batch, action).await }));
             }
             match next(&mut self.working, &mut committing).await {
                 Next::Worked(worked) => self.worked(worked, report),
@@ -154,11 +155,7 @@ impl Walk {
         stored.is_whole() && !stored.versions.iter().any(wants)
     }
 
-    fn worked(
-        &mut self,
-        worked: Result<Prepared, JoinError>,
-        report: &mut RewrapReport,
-    ) {
+    fn worked(&mut self, worked: Result<Prepared, JoinError>, report: &mut RewrapReport) {
         let mut prepared = match worked {
             Ok(prepared) => prepared,
             Err(error) => return self.stop(broken(error), report),
@@ -251,11 +248,7 @@ fn broken(error: JoinError) -> Error {
 
 impl Core {
     /// Commits all of `batch` together; one by one if one of them comes too late.
-    async fn commit_all(
-        &self,
-        batch: Vec<Prepared>,
-        action: Action,
-    ) -> Vec<Committed> {
+    async fn commit_all(&self, batch: Vec<Prepared>, action: Action) -> Vec<Committed> {
         let mut done = Vec::with_capacity(batch.len());
         let (mut whole, mut changes) = (Change::default(), Vec::with_capacity(batch.len()));
         let mut recorded = Vec::with_capacity(batch.len());
