@@ -12,7 +12,7 @@
 //!   that the old one gave: commitment, header MAC, payload.
 //! - A change expects the generation of its key and the hash of each envelope that it replaces. One
 //!   that comes too late reads the key again.
-//! - To readers nothing changes: the cache keeps its entries, and `updated_at` stays, because it
+//! - To readers nothing changes: the cache of this process keeps its entries, and `updated_at` stays, because it
 //!   says when somebody last changed the key. The generation counts, as for every change of a row.
 
 use std::sync::Arc;
