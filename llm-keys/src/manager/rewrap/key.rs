@@ -141,14 +141,26 @@ impl Core {
     }
 
     async fn prepare_whole(&self, stored: Stored, shared: &Shared) -> Prepared {
+        // What is written gets a new MAC, and must not be somebody else's edit.
+        let (macs, verified) = match self.verify(&stored).await {
+            Ok(verified) => verified,
+            Err(error) if ends_the_walk(error.kind()) => {
+                return Prepared::stopped(stored.key.id, error);
+            }
+            Err(error) => return Prepared::failed(stored.key.id, error, &stored.versions),
+        };
         let Stored { key, versions } = stored;
         let mut prepared = Prepared::nothing(key.id.clone());
         let (mut current, mut others, mut expect) = (None, Vec::new(), Vec::new());
-        for row in versions {
+        for (row, verified) in versions.into_iter().zip(verified) {
             let is_current = key.current == Some(row.version);
             let renewed = match &row.envelope {
                 Some(old) if shared.work.wants(&key, &row) => {
-                    match self.renew_patiently(&key.id, &row, old, shared).await {
+                    let renewed = match verified {
+                        Ok(()) => self.renew_patiently(&key.id, &row, old, shared).await,
+                        Err(error) => Err(error),
+                    };
+                    match renewed {
                         Ok(new) => Some(new),
                         Err(error) if ends_the_walk(error.kind()) => {
                             prepared.stop = Some(error);
@@ -192,9 +204,13 @@ impl Core {
             let updated_at = key.updated_at;
             let draft = Draft { others, ..Draft::of(key, current) };
             // Nobody changed the key: that time stays.
-            let (_, mut change) = draft.bind(updated_at);
-            change.expect.append(&mut expect);
-            prepared.change = Some((change, event));
+            match draft.bind(updated_at, &macs) {
+                Ok((_, mut change)) => {
+                    change.expect.append(&mut expect);
+                    prepared.change = Some((change, event));
+                }
+                Err(error) => prepared.stop = Some(error),
+            }
         }
         prepared
     }

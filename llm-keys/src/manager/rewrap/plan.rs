@@ -8,7 +8,7 @@ use super::super::envelope_manager::Core;
 use super::super::pins::{self, Ask};
 use super::need::{Need, need};
 use super::options::RewrapOptions;
-use super::report::{Failed, Item};
+use super::report::{Failed, Item, ends_the_walk};
 use crate::context::EncryptionContext;
 use crate::envelope::{Envelope, Parsed};
 use crate::error::{Error, ErrorKind, KmsFault, Result};
@@ -93,19 +93,35 @@ impl Core {
         let (mut versions, mut unopened) = (Under::default(), Vec::new());
         let mut tried = Tried::default();
         let mut keys = self.scan(options.page).boxed();
-        while let Some(stored) = keys.try_next().await? {
-            for row in stored.versions {
+        while let Some(mut stored) = keys.try_next().await? {
+            if !stored.is_whole() {
+                // Somebody wrote it meanwhile.
+                let Some(now) = self.stored(&stored.key.id).await? else { continue };
+                stored = now;
+            }
+            let verified = self.verify(&stored).await;
+            if let Err(error) = &verified
+                && ends_the_walk(error.kind())
+            {
+                return Err(error.clone());
+            }
+            for (at, row) in stored.versions.iter().enumerate() {
                 let Some(envelope) = &row.envelope else { continue };
                 versions.total += 1;
                 let id = &stored.key.id;
-                let context = EncryptionContext::of_key(id, row.record, row.version);
+                let verified = match &verified {
+                    Ok((_, each)) => each[at].clone(),
+                    Err(error) => Err(error.clone()),
+                };
                 let opened = match envelope.parse() {
                     Ok(parsed) => {
                         let need = need(parsed.wrapped(), targets, row.rewrap, options.everything);
                         versions.count(&parsed, need);
-                        match need {
-                            Some(_) => tried.open(self, &context, &parsed).await,
-                            None => Ok(()),
+                        let context = EncryptionContext::of_key(id, row.record, row.version);
+                        match (verified, need) {
+                            (Err(error), _) => Err(error),
+                            (Ok(()), Some(_)) => tried.open(self, &context, &parsed).await,
+                            (Ok(()), None) => Ok(()),
                         }
                     }
                     Err(error) => Err(error),

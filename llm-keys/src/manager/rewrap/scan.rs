@@ -1,11 +1,13 @@
 //! Everything that has an envelope, key by key.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use futures_util::stream::{self, Stream};
 use uuid::Uuid;
 
 use super::super::envelope_manager::Core;
+use super::super::row_mac::MacKeys;
 use crate::error::Result;
 use crate::model::{KeyRow, PageSize, Version, VersionRow};
 
@@ -52,6 +54,20 @@ impl Core {
         // A change writes the row of the current version, whatever it has.
         versions.retain(|row| row.envelope.is_some() || Some(row.version) == key.current);
         Ok(Some(Stored { key, versions }))
+    }
+
+    /// The row MAC keys, and for each version whether its row is as it was written.
+    ///
+    /// # Errors
+    /// As [`MacKeys::check`] if that of the key or of its current version is not: then no change of
+    /// the key can be made.
+    pub(super) async fn verify(&self, stored: &Stored) -> Result<(Arc<MacKeys>, Vec<Result<()>>)> {
+        let Stored { key, versions } = stored;
+        let keys = self.mac_keys(&key.id.tenant).await?;
+        let current = versions.iter().find(|row| Some(row.version) == key.current);
+        keys.check(&key.id, key, current)?;
+        let each = versions.iter().map(|row| keys.check_version(key, row)).collect();
+        Ok((keys, each))
     }
 }
 
