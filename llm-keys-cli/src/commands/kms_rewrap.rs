@@ -64,9 +64,18 @@ pub(super) async fn walk(
 
 /// The report in one line.
 pub(super) fn summary(what: &str, report: &RewrapReport) -> String {
-    let (progress, keys) = (report.progress, report.keys);
-    let (done, skipped, failed) = (progress.done, progress.skipped, progress.failed);
-    format!("{what}: {done}, of {keys} keys; {skipped} needed nothing, {failed} failed")
+    let (progress, keys, system) = (report.progress, report.keys, report.system);
+    let (versions, keys) = (count(progress.done - system, "version"), count(keys, "key"));
+    let records = match system {
+        0 => String::new(),
+        some => format!(" and {}", count(some, "system record")),
+    };
+    let (skipped, failed) = (progress.skipped, progress.failed);
+    format!("{what}: {versions} of {keys}{records}; {skipped} needed nothing, {failed} failed")
+}
+
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Tells what failed, and ends as that did.

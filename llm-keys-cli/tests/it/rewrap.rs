@@ -102,7 +102,7 @@ impl Bed {
 
 #[test]
 fn a_rewrap_that_is_killed_again_and_again_loses_nothing_and_comes_to_its_end() {
-    const RUNS: u32 = 16;
+    const RUNS: u32 = 6;
     let bed = Bed::new();
     let clock = SystemClock::new();
     let args = bed.rewrap(&bed.new_key());

@@ -228,10 +228,10 @@ impl Core {
         let mut pause = FIRST_PAUSE;
         loop {
             let renewed = match &*shared.work {
-                Work::Rewrap { targets, everything, verify } => {
-                    let how = (targets.as_slice(), *everything, *verify);
-                    self.rewrapped(&context, old, how).await.map(|envelope| (envelope, false))
-                }
+                Work::Rewrap { everything, verify, .. } => self
+                    .rewrapped(&context, old, (*everything, *verify))
+                    .await
+                    .map(|envelope| (envelope, false)),
                 Work::Reseal { .. } => self.resealed(&context, old).await,
             };
             match renewed {
@@ -249,13 +249,13 @@ impl Core {
         }
     }
 
-    /// `old` with copies for `targets` and nobody else. Copies that are there already are kept,
+    /// `old` with copies for the write list and nobody else. Copies that are there already are kept,
     /// unless everything is to be wrapped.
     async fn rewrapped(
         &self,
         context: &EncryptionContext,
         old: &Envelope,
-        (targets, everything, verify): (&[KeyUri], bool, bool),
+        how: (bool, bool),
     ) -> Result<Envelope> {
         let parsed = old.parse()?;
         parsed.check_context(context)?;
@@ -263,8 +263,7 @@ impl Core {
         let key = self.unwrap(parsed.wrapped(), wrapped_for).await?;
         // Before the KMS is asked to wrap a data key that is not the one of this envelope.
         drop(parsed.open(context, &key)?);
-        let wrapped = self.wrapped(&parsed, &key, wrapped_for, (everything, verify)).await?;
-        debug_assert!(everything || need(&wrapped, targets, false, false).is_none());
+        let wrapped = self.wrapped(&parsed, &key, wrapped_for, how).await?;
         let new = envelope::rewrap(&parsed, context, &key, &wrapped)?;
         // What replaces the old one must open by itself.
         drop(new.parse()?.open(context, &key)?);

@@ -139,6 +139,7 @@ impl Walk {
             match keys.next().await {
                 Some(Ok(stored)) if self.needs_nothing(&stored) => {
                     report.progress.skipped += stored.sealed().count() as u64;
+                    report.tell(self.options.progress.as_ref());
                 }
                 Some(Ok(stored)) => {
                     self.working.spawn(async move { core.prepare(stored, &shared).await });
