@@ -13,7 +13,7 @@ mod in_memory {
 }
 
 mod rewrap {
-    llm_keys::rewrap_conformance!(async |name| crate::fixture::fresh_file(&format!(
+    llm_keys::rewrap_conformance!(async |name| crate::fixture::patient_file(&format!(
         "rewrap-{name}"
     ))
     .await);

@@ -315,5 +315,6 @@ fn has(filter: &KeyFilter, key: &KeyRow) -> bool {
         && (filter.deleted || !matches!(state, KeyState::Deleted { .. }))
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// How long the first wait is.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

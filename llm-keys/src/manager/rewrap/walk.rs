@@ -12,12 +12,11 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::super::envelope_manager::Core;
 use super::super::write::{ATTEMPTS, busy};
-use super::key::{Prepared, Shared, Work};
+use super::key::{FIRST_PAUSE, Prepared, Shared, Work};
 use super::options::WalkOptions;
 use super::report::{Failed, Item, RewrapReport, ends_the_walk};
 use super::scan::Stored;
 use crate::error::{Error, ErrorKind, KmsFault, Result};
-use crate::event::Action;
 use crate::model::{KeyId, VersionRow};
 use crate::store::{Change, Expect};
 
@@ -101,10 +100,10 @@ impl Walk {
             self.start(&mut keys, report).await;
             if committing.is_none() && !self.ready.is_empty() {
                 let batch = self.ready.drain(..self.ready.len().min(self.options.batch)).collect();
-                let (core, action) = (Arc::clone(&self.core), self.shared.work.action());
+                let (core, shared) = (Arc::clone(&self.core), Arc::clone(&self.shared));
                 // In a task of its own: it goes on if the caller goes away.
                 committing =
-                    Some(tokio::spawn(async move { core.commit_all(batch, action).await }));
+                    Some(tokio::spawn(async move { core.commit_all(batch, &shared).await }));
             }
             match next(&mut self.working, &mut committing).await {
                 Next::Worked(worked) => self.worked(worked, report),
@@ -249,7 +248,8 @@ fn broken(error: JoinError) -> Error {
 
 impl Core {
     /// Commits all of `batch` together; one by one if one of them comes too late.
-    async fn commit_all(&self, batch: Vec<Prepared>, action: Action) -> Vec<Committed> {
+    async fn commit_all(&self, batch: Vec<Prepared>, shared: &Shared) -> Vec<Committed> {
+        let action = shared.work.action();
         let mut done = Vec::with_capacity(batch.len());
         let (mut whole, mut changes) = (Change::default(), Vec::with_capacity(batch.len()));
         let mut recorded = Vec::with_capacity(batch.len());
@@ -269,14 +269,14 @@ impl Core {
         // The alias of a KMS may have moved since the start.
         let result = match self.record_aliases().await {
             Ok(()) if recorded.is_empty() => Ok(()),
-            Ok(()) => self.store.commit(whole).await,
+            Ok(()) => self.commit_patiently(whole, shared).await,
             Err(error) => Err(error),
         };
         let alone = recorded.len() == 1;
         for (mut prepared, (change, event)) in recorded.into_iter().zip(changes) {
             let result = match &result {
                 Err(error) if error.kind() == ErrorKind::Conflict && !alone => {
-                    self.store.commit(change.clone()).await
+                    self.commit_patiently(change.clone(), shared).await
                 }
                 result => result.clone(),
             };
@@ -288,6 +288,26 @@ impl Core {
             done.push((prepared, result));
         }
         done
+    }
+}
+
+impl Core {
+    /// Commits `change`; a storage that is busy or away is waited for. If only its answer was lost, the
+    /// next attempt is a `Conflict`, and the key is read again.
+    async fn commit_patiently(&self, change: Change, shared: &Shared) -> Result<()> {
+        let until = self.clock.monotonic().saturating_add(shared.patience);
+        loop {
+            match self.store.commit(change.clone()).await {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Store(_))
+                        && error.is_retryable()
+                        && self.clock.monotonic() < until =>
+                {
+                    tokio::time::sleep(FIRST_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
     }
 }
 
