@@ -2,8 +2,8 @@
 //! wraps, as many at once, through the same provider.
 //!
 //! ```sh
-//! cargo bench -p llm-keys-cli --bench rewrap            # the local KMS; OpenBao, too, where the
-//! #                                                       variables of `cargo xtask bench` name it
+//! cargo xtask bench rewrap                      # on OpenBao, and on the local KMS
+//! cargo bench -p llm-keys-cli --bench rewrap    # on the local KMS alone
 //! ```
 //!
 //! The local KMS answers in some microseconds, so that what is measured there is the storage.
@@ -17,6 +17,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,10 +41,10 @@ const GOAL: f64 = 1.3;
 
 type Kms = Arc<dyn KmsProvider>;
 
-fn main() {
+fn main() -> ExitCode {
     // As the program has it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    let met = runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys.db");
         let [one, other]: [Kms; 2] =
@@ -52,17 +53,18 @@ fn main() {
         measure("local", &file, one.clone(), other.clone()).await;
         if let Ok(server) = std::env::var("LLM_KEYS_TEST_OPENBAO") {
             let [first, second] = open_bao(&server).await;
-            // The last round left everything under one of the two.
-            for from in [&one, &other] {
-                rewrap(&file, &first, from).await;
-            }
-            measure("OpenBao", &file, first, second).await;
+            // After an odd number of rounds everything lies under the other one.
+            rewrap(&file, &first, &other).await;
+            return measure("OpenBao", &file, first, second).await;
         }
+        true
     });
+    if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Everything lies under `from`; it goes to and fro, and between two rewraps come the bare calls.
-async fn measure(name: &str, file: &Path, from: Kms, to: Kms) {
+/// Whether the goal is met.
+async fn measure(name: &str, file: &Path, from: Kms, to: Kms) -> bool {
     let (mut from, mut to) = (from, to);
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -70,20 +72,15 @@ async fn measure(name: &str, file: &Path, from: Kms, to: Kms) {
         ours.push(rewrap(file, &to, &from).await);
         std::mem::swap(&mut from, &mut to);
     }
-    // An odd number of rounds: everything lies under the other one now.
     let (ours, bare) = (median(ours), median(bare));
     let ratio = ours.as_secs_f64() / bare.as_secs_f64();
-    let met = if name == "local" {
-        ""
-    } else if ratio <= GOAL {
-        " ok"
-    } else {
-        " MISSED"
-    };
+    let met = ratio <= GOAL;
+    let verdict = if met { "ok" } else { "MISSED" };
     println!(
         "{name}: {KEYS} keys, {AT_ONCE} at once: {ours:.2?}, the bare calls {bare:.2?}: {ratio:.2} \
-         times (goal {GOAL}){met}"
+         times (goal {GOAL} with a KMS that is elsewhere) {verdict}"
     );
+    met
 }
 
 async fn rewrap(file: &Path, to: &Kms, from: &Kms) -> Duration {
@@ -93,8 +90,7 @@ async fn rewrap(file: &Path, to: &Kms, from: &Kms) -> Duration {
     let begin = Instant::now();
     let report = manager.rewrap(&RewrapOptions::default().at_once(AT_ONCE)).await.unwrap();
     let taken = begin.elapsed();
-    // What is under neither of the two is for the next call.
-    assert!(report.stopped.is_none(), "{report:?}");
+    assert!(report.is_complete(), "{report:?}");
     taken
 }
 
