@@ -2,11 +2,12 @@
 //! wraps, as many at once, through the same provider.
 //!
 //! ```sh
-//! cargo xtask bench rewrap                      # on OpenBao, and on the local KMS
+//! cargo xtask bench rewrap                      # on LocalStack and OpenBao, too
 //! cargo bench -p llm-keys-cli --bench rewrap    # on the local KMS alone
 //! ```
 //!
-//! The local KMS answers in some microseconds, so that what is measured there is the storage.
+//! The goal is for LocalStack, whose calls take about as long as those of a KMS in the same data
+//! centre. The local KMS answers in some microseconds, so that what is measured there is the storage.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use llm_keys::kms::aws::AwsKms;
 use llm_keys::kms::local::LocalKms;
 use llm_keys::kms::vault::{VaultKms, VaultOptions};
 use llm_keys::kms::{GuardOptions, Guarded, KmsContext, KmsProvider, KmsSet, WrappedKey};
@@ -35,7 +37,8 @@ use tokio::task::JoinSet;
 
 const KEYS: usize = 10_000;
 const AT_ONCE: usize = 16;
-const ROUNDS: usize = 5;
+/// Odd.
+const ROUNDS: usize = 3;
 /// How many times the bare calls it may take.
 const GOAL: f64 = 1.3;
 
@@ -51,20 +54,25 @@ fn main() -> ExitCode {
             [(); 2].map(|()| Arc::new(LocalKms::ephemeral().unwrap()) as _);
         fill(&file, &one).await;
         measure("local", &file, one.clone(), other.clone()).await;
+        // After an odd number of rounds everything lies under the other one.
+        let mut last = other;
         if let Ok(server) = std::env::var("LLM_KEYS_TEST_OPENBAO") {
-            let [first, second] = open_bao(&server).await;
-            // After an odd number of rounds everything lies under the other one.
-            rewrap(&file, &first, &other).await;
-            return measure("OpenBao", &file, first, second).await;
+            let [one, other] = open_bao(&server).await;
+            rewrap(&file, &one, &last).await;
+            measure("OpenBao", &file, one, other.clone()).await;
+            last = other;
         }
-        true
+        let Ok(server) = std::env::var("LLM_KEYS_TEST_LOCALSTACK") else { return true };
+        let [one, other] = local_stack(&server).await;
+        rewrap(&file, &one, &last).await;
+        measure("LocalStack", &file, one, other).await <= GOAL
     });
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Everything lies under `from`; it goes to and fro, and between two rewraps come the bare calls.
-/// Whether the goal is met.
-async fn measure(name: &str, file: &Path, from: Kms, to: Kms) -> bool {
+/// How many times the bare calls it takes.
+async fn measure(name: &str, file: &Path, from: Kms, to: Kms) -> f64 {
     let (mut from, mut to) = (from, to);
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -74,13 +82,10 @@ async fn measure(name: &str, file: &Path, from: Kms, to: Kms) -> bool {
     }
     let (ours, bare) = (median(ours), median(bare));
     let ratio = ours.as_secs_f64() / bare.as_secs_f64();
-    let met = ratio <= GOAL;
-    let verdict = if met { "ok" } else { "MISSED" };
     println!(
-        "{name}: {KEYS} keys, {AT_ONCE} at once: {ours:.2?}, the bare calls {bare:.2?}: {ratio:.2} \
-         times (goal {GOAL} with a KMS that is elsewhere) {verdict}"
+        "{name}: {KEYS} keys, {AT_ONCE} at once: {ours:.2?}, the bare calls {bare:.2?}: {ratio:.2} times"
     );
-    met
+    ratio
 }
 
 async fn rewrap(file: &Path, to: &Kms, from: &Kms) -> Duration {
@@ -163,17 +168,41 @@ async fn open_bao(server: &str) -> [Kms; 2] {
 }
 
 fn ask(host: &str, token: &str, path: &str, body: &str) {
+    post(host, &format!("/v1/{path}"), &format!("x-vault-token: {token}\r\n"), body);
+}
+
+/// Two keys, called as programs call them. The SDK finds server and credentials in the environment.
+async fn local_stack(server: &str) -> [Kms; 2] {
+    let host = server.strip_prefix("http://").unwrap().trim_end_matches('/');
+    // It checks no signature.
+    let headers = "content-type: application/x-amz-json-1.1\r\n\
+         x-amz-target: TrentService.CreateKey\r\nx-amz-date: 20260101T000000Z\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/kms/aws4_request, \
+         SignedHeaders=host;x-amz-date, Signature=0\r\n";
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let answer = post(host, "/", headers, "{}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let made: serde_json::Value = serde_json::from_str(body).unwrap();
+        let kms = AwsKms::open(made["KeyMetadata"]["Arn"].as_str().unwrap()).await.unwrap();
+        keys.push(Arc::new(Guarded::new(kms, GuardOptions::default())) as Kms);
+    }
+    keys.try_into().unwrap()
+}
+
+fn post(host: &str, path: &str, headers: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(host).unwrap();
     let length = body.len();
     write!(
         stream,
-        "POST /v1/{path} HTTP/1.1\r\nhost: {host}\r\nx-vault-token: {token}\r\n\
-         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\n{headers}content-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
     )
     .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 20"), "{}", answer.lines().next().unwrap());
+    answer
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
