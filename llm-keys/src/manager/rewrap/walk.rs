@@ -46,7 +46,7 @@ type Committing = JoinHandle<Vec<Committed>>;
 
 /// What came to its end.
 enum Next {
-    Worked(Result<Prepared, JoinError>),
+    Worked(Box<Result<Prepared, JoinError>>),
     Committed(Result<Vec<Committed>, JoinError>),
     /// Nothing is under way.
     Nothing,
@@ -56,16 +56,20 @@ enum Next {
 async fn next(working: &mut JoinSet<Prepared>, committing: &mut Option<Committing>) -> Next {
     match (committing, working.is_empty()) {
         (None, true) => Next::Nothing,
-        (None, false) => working.join_next().await.map_or(Next::Nothing, Next::Worked),
+        (None, false) => worked(working.join_next().await),
         (Some(commit), true) => Next::Committed(commit.await),
         (Some(commit), false) => {
-            let worked = std::pin::pin!(working.join_next());
-            match select(worked, commit).await {
-                Either::Left((worked, _)) => worked.map_or(Next::Nothing, Next::Worked),
+            let working = std::pin::pin!(working.join_next());
+            match select(working, commit).await {
+                Either::Left((done, _)) => worked(done),
                 Either::Right((committed, _)) => Next::Committed(committed),
             }
         }
     }
+}
+
+fn worked(done: Option<Result<Prepared, JoinError>>) -> Next {
+    done.map_or(Next::Nothing, |done| Next::Worked(Box::new(done)))
 }
 
 impl Walk {
@@ -106,7 +110,7 @@ impl Walk {
                     Some(tokio::spawn(async move { core.commit_all(batch, &shared).await }));
             }
             match next(&mut self.working, &mut committing).await {
-                Next::Worked(worked) => self.worked(worked, report),
+                Next::Worked(worked) => self.worked(*worked, report),
                 Next::Committed(committed) => {
                     committing = None;
                     self.committed(committed, report);
