@@ -10,7 +10,7 @@ use super::bed::{Kms, assert_all_under, id, kms, manager, put, quick, uri, with_
 use super::history::History;
 use crate::error::{ErrorKind, StoreFault};
 use crate::manager::{
-    CacheOptions, ChangeOptions, EnvelopeKeyManager, OpenOptions, OpenedContent,
+    CacheOptions, ChangeOptions, DeleteOptions, EnvelopeKeyManager, OpenOptions, OpenedContent,
     SecureKeyManager as _, StoreOptions,
 };
 use crate::model::{KeyState, PageSize};
@@ -142,7 +142,7 @@ pub async fn two_rewraps_and_every_change_at_once(store: &SharedStore) {
     }
     for number in 0..EACH {
         let options = ChangeOptions::default();
-        assert!(users.delete_api_key(&id(number), &options).await.unwrap());
+        assert!(users.delete_api_key(&id(number), &deletion(number)).await.unwrap());
         users.deactivate_api_key(&id(EACH + number), &options).await.unwrap().unwrap();
         put(&users, &id(2 * EACH + number), "sk-test-second").await;
         tokio::task::yield_now().await;
@@ -152,11 +152,20 @@ pub async fn two_rewraps_and_every_change_at_once(store: &SharedStore) {
         assert!(report.is_complete(), "{report:?}");
     }
     for number in 0..EACH {
-        assert!(store.key_find(&id(number)).await.unwrap().is_none(), "it is deleted");
+        let row = store.key_find(&id(number)).await.unwrap();
+        let state = row.map(|(row, _)| row.state);
+        let deleted = matches!(state, Some(KeyState::Deleted { .. }));
+        assert!(if deletion(number).now { state.is_none() } else { deleted }, "{state:?}");
         let metadata = users.key_metadata(&id(EACH + number)).await.unwrap().unwrap();
         assert_eq!(metadata.state, KeyState::Inactive);
         let key = users.get_api_key(&id(2 * EACH + number)).await.unwrap().unwrap();
         assert_eq!(key.expose_str(str::to_owned).unwrap(), "sk-test-second");
     }
     assert_all_under(store, &[uri(&new)]).await;
+}
+
+/// Every other one for good, and the rest so that it can be taken back.
+fn deletion(number: usize) -> DeleteOptions {
+    let options = DeleteOptions::default();
+    if number.is_multiple_of(2) { options.now() } else { options }
 }
