@@ -9,13 +9,15 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
-    AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs,
+    AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs, RewrapArgs,
 };
+pub(crate) use self::reseal::ResealArgs;
 pub(crate) use self::resolve::ResolveArgs;
 pub(crate) use self::secret::KeySourceArgs;
 
 mod key;
 mod kms;
+mod reseal;
 mod resolve;
 mod secret;
 
@@ -128,6 +130,12 @@ pub(crate) enum Command {
     /// Asks on a terminal; needs `--yes` otherwise.
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
+    /// Seal a key anew, with a new data key.
+    ///
+    /// For when a data key may have become known, though not the API key itself: then revoke and
+    /// replace that. The secret and its version numbers stay. It is for one key or, with `--all`, for
+    /// every key of every tenant.
+    Reseal(ResealArgs),
     /// Check settings, folders, database and KMS, and that stored keys open.
     ///
     /// If stored keys open, it also opens the sentinel, a sealed record that tells the right KMS

@@ -20,8 +20,10 @@ mod kms_allow;
 mod kms_check;
 mod kms_local;
 mod kms_policy;
+mod kms_rewrap;
 mod list;
 mod reference;
+mod reseal;
 mod resolve;
 mod show;
 mod store;
@@ -49,6 +51,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Deactivate(args) => change::deactivate(&args, &connect).await,
         Command::Activate(args) => change::activate(&args, &connect).await,
         Command::Delete(args) => delete::run(&args, &connect).await,
+        Command::Reseal(args) => reseal::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
         Command::Kms(command) => kms(command, &connect).await,
         Command::Keys(KeysCommand::Store(args)) => {
@@ -66,6 +69,7 @@ async fn kms(command: KmsCommand, connect: &Connect<'_>) -> Result<()> {
         KmsCommand::Allow(args) => kms_allow::allow(&args, connect).await,
         KmsCommand::Allowed => kms_allow::allowed(connect).await,
         KmsCommand::Policy(args) => kms_policy::run(&args, connect),
+        KmsCommand::Rewrap(args) => kms_rewrap::run(&args, connect).await,
         KmsCommand::Local(LocalCommand::Backup(args)) => kms_local::backup(&args, connect),
         KmsCommand::Local(LocalCommand::Restore(args)) => kms_local::restore(&args, connect),
         KmsCommand::Local(LocalCommand::Rotate) => kms_local::rotate(connect),

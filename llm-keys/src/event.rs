@@ -54,6 +54,10 @@ pub enum Action {
     KeyPrune,
     /// A key expired, or its rotation fell due.
     KeyDue,
+    /// The data keys of a key were wrapped under other KMS keys; its secrets stayed as they are.
+    KeyRewrap,
+    /// A key was sealed anew under another data key; its secrets stayed as they are.
+    KeyReseal,
 }
 
 impl Action {
@@ -73,6 +77,8 @@ impl Action {
             Self::KeyRotateAbandon => "key_rotate_abandon",
             Self::KeyPrune => "key_prune",
             Self::KeyDue => "key_due",
+            Self::KeyRewrap => "key_rewrap",
+            Self::KeyReseal => "key_reseal",
         }
     }
 }

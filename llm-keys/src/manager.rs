@@ -37,6 +37,10 @@ pub use self::options::{
     ChangeOptions, DeleteOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent,
     Receipt, ResolveOptions, Resolved, Retention, RotateOptions, Served, StoreOptions,
 };
+pub use self::rewrap::{
+    Failed, Item, KeptVersions, OnProgress, Progress, ResealOptions, RewrapOptions, RewrapPlan,
+    RewrapReport, Under,
+};
 pub use self::rotate::KeyTest;
 pub use self::sentinel::Sentinel;
 
@@ -62,6 +66,7 @@ mod record;
 mod renew;
 mod resolve;
 mod retention;
+mod rewrap;
 mod rollback;
 mod rotate;
 mod row_mac;

@@ -41,6 +41,7 @@ sessions! {
     kms: "kms",
     list: "list",
     resolve: "resolve",
+    reseal: "reseal",
     settings: "settings",
     show: "show",
     store: "store",

@@ -162,3 +162,15 @@ fn starting_the_list_of_kms_keys_over_asks() {
     assert_eq!(code, 2, "{printed}");
     assert!(printed.contains("nothing to start over"), "{printed}");
 }
+
+/// The bar goes when it is done.
+#[test]
+fn a_rewrap_ends_with_its_summary() {
+    let sandbox = Sandbox::new();
+    sandbox.must(&["store", "a"], KEY);
+    sandbox.must(&["kms", "local", "rotate"], "");
+    let (printed, code) = to_the_end(at_terminal(&sandbox, &["kms", "rewrap"]));
+    assert_eq!(code, 0, "{printed}");
+    let (_, end) = printed.split_once("wrapped anew: 1 version of 1 key").expect(&printed);
+    assert!(!end.contains(" left"), "{printed}");
+}

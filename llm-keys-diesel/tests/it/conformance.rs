@@ -11,3 +11,10 @@ mod in_memory {
     .await
     .unwrap());
 }
+
+mod rewrap {
+    llm_keys::rewrap_conformance!(async |name| crate::fixture::patient_file(&format!(
+        "rewrap-{name}"
+    ))
+    .await);
+}

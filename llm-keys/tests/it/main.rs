@@ -30,6 +30,7 @@ mod manager_verified;
 mod mocks;
 mod outage_table;
 mod resolve;
+mod rewrap;
 mod seeded;
 mod vectors;
 mod wycheproof;
