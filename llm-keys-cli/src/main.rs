@@ -20,6 +20,7 @@ mod config;
 mod connect;
 mod exit;
 mod failure;
+mod known;
 mod logging;
 mod output;
 mod secret_input;
