@@ -11,10 +11,12 @@ pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
     AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs,
 };
+pub(crate) use self::run::RunArgs;
 pub(crate) use self::secret::KeySourceArgs;
 
 mod key;
 mod kms;
+mod run;
 mod secret;
 
 /// Store API keys sealed, and read them back.
@@ -120,6 +122,13 @@ pub(crate) enum Command {
     /// Asks on a terminal; needs `--yes` otherwise.
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
+    /// Run a program with keys in its environment.
+    ///
+    /// The program takes the place of this one, so that signals, terminal and exit code are its own.
+    /// It gets the environment of this process with the keys, and without the variables that begin
+    /// with `LLM_KEYS_`. If it is not started, the exit code is 125 (it is not to blame: a key is
+    /// missing, the KMS failed), 126 (it cannot be executed) or 127 (there is no such program).
+    Run(RunArgs),
     /// Check settings, folders, database and KMS, and that stored keys open.
     ///
     /// If stored keys open, it also opens the sentinel, a sealed record that tells the right KMS
