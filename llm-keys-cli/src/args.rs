@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::backup::{
+    ExportArgs, Format, FromCipher, GlobalUserId, ImportArgs, LegacyArgs,
+};
 pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
     AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs,
@@ -14,6 +17,7 @@ pub(crate) use self::kms::{
 pub(crate) use self::run::RunArgs;
 pub(crate) use self::secret::KeySourceArgs;
 
+mod backup;
 mod key;
 mod kms;
 mod run;
@@ -122,6 +126,18 @@ pub(crate) enum Command {
     /// Asks on a terminal; needs `--yes` otherwise.
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
+    /// Store the keys of a file: a `.env` file, CSV, JSONL, or an age file that `export` made.
+    ///
+    /// Shows what it would store and asks; needs `--yes` where nobody can be asked. Keys that are
+    /// there with another value are left alone unless `--update` is given. If a row is bad, nothing
+    /// is stored, unless `--skip-bad` is given. A run that was broken off goes on when it is run
+    /// again. Of keys only the last four characters are ever shown.
+    Import(ImportArgs),
+    /// Write a backup of keys, sealed by age, for `import` to read.
+    ///
+    /// Holds the current version of each key with its id, labels, settings and expiry. Each key that
+    /// goes into it is recorded as read.
+    Export(ExportArgs),
     /// Run a program with keys in its environment.
     ///
     /// The program takes the place of this one, so that signals, terminal and exit code are its own.

@@ -14,7 +14,9 @@ mod confirm;
 mod delete;
 mod demo;
 mod doctor;
+mod export;
 mod get;
+mod import;
 mod init;
 mod kms_allow;
 mod kms_check;
@@ -48,6 +50,8 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Deactivate(args) => change::deactivate(&args, &connect).await,
         Command::Activate(args) => change::activate(&args, &connect).await,
         Command::Delete(args) => delete::run(&args, &connect).await,
+        Command::Import(args) => import::run(&args, &connect).await,
+        Command::Export(args) => export::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
         Command::Kms(command) => kms(command, &connect).await,
         Command::Keys(KeysCommand::Store(args)) => {

@@ -6,6 +6,7 @@ mod kms_allow;
 mod kms_policy;
 mod processes;
 mod reference;
+mod run;
 mod sandbox;
 mod secrecy;
 mod sessions;

@@ -40,6 +40,7 @@ sessions! {
     keys: "keys",
     kms: "kms",
     list: "list",
+    run: "run",
     settings: "settings",
     show: "show",
     store: "store",
