@@ -9,7 +9,6 @@ use llm_keys::{ApiKey, KeyMetadata, Labels, Micros, Owner, Version};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-
 #[derive(Serialize)]
 struct Line<'a> {
     tenant: &'a str,

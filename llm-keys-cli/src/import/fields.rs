@@ -214,14 +214,15 @@ mod tests {
         assert!(matches!(refusal(|f| f.active = Some(false)), Refusal::Skip(_)));
         let expired = |f: &mut Fields| f.expires_at = Some("1970-01-01T00:00:01Z".to_owned());
         assert!(matches!(refusal(expired), Refusal::Skip(_)));
-        for set in [
+        let wrong: [fn(&mut Fields); 6] = [
             |f: &mut Fields| f.secret = None,
-            |f| f.service = None,
-            |f| f.service = Some("Open AI".to_owned()),
-            |f| f.name = Some("Prod Key".to_owned()),
-            |f| f.expires_at = Some("soon".to_owned()),
-            |f| f.tenant = Some(String::new()),
-        ] {
+            |f: &mut Fields| f.service = None,
+            |f: &mut Fields| f.service = Some("Open AI".to_owned()),
+            |f: &mut Fields| f.name = Some("Prod Key".to_owned()),
+            |f: &mut Fields| f.expires_at = Some("soon".to_owned()),
+            |f: &mut Fields| f.tenant = Some(String::new()),
+        ];
+        for set in wrong {
             assert!(matches!(refusal(set), Refusal::Bad(_)));
         }
     }

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod hung_hsm;
+mod import;
 mod kms_allow;
 mod kms_policy;
 mod processes;
