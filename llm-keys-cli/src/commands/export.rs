@@ -46,9 +46,12 @@ pub(crate) async fn run(args: &ExportArgs, connect: &Connect<'_>) -> Result<()> 
                     left_out += 1;
                     continue;
                 }
-                let hint = match unusable {
-                    true => format!("this is about {id}; `--skip-unusable` leaves such keys out"),
-                    false => format!("this is about {id}"),
+                let hint = match (unusable, error.hint()) {
+                    (true, _) => {
+                        format!("this is about {id}; `--skip-unusable` leaves such keys out")
+                    }
+                    (false, Some(hint)) => format!("this is about {id}: {hint}"),
+                    (false, None) => format!("this is about {id}"),
                 };
                 return Err(Failure::from(error).with_hint(hint));
             }

@@ -26,8 +26,11 @@ pub(crate) async fn run(args: &ImportArgs, connect: &Connect<'_>) -> Result<()> 
     found.one_for_each_key();
     say(&found, output);
     if !found.bad.is_empty() && !args.skip_bad {
-        let (count, what) =
-            (found.bad.len(), if found.bad.len() == 1 { "row is" } else { "rows are" });
+        if output.is_json() {
+            output.document(&summary(&Counts::default(), &found.bad, &found.skipped))?;
+        }
+        let count = found.bad.len();
+        let what = if count == 1 { "row is" } else { "rows are" };
         return Err(Failure::usage(format!("{count} {what} bad; nothing was stored"))
             .with_hint("`--skip-bad` stores the others"));
     }

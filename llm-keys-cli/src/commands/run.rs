@@ -26,7 +26,13 @@ pub(crate) async fn prepare(args: &RunArgs, connect: &Connect<'_>) -> Result<Env
         if wanted[..at].iter().any(|(_, earlier)| earlier == id) {
             continue;
         }
-        let named = |error: Error| Failure::from(error).with_hint(format!("this is about {id}"));
+        let named = |error: Error| {
+            let hint = match error.hint() {
+                Some(hint) => format!("this is about {id}: {hint}"),
+                None => format!("this is about {id}"),
+            };
+            Failure::from(error).with_hint(hint)
+        };
         let opened = keys.open(id, &OpenOptions::default()).await.map_err(named)?;
         let Some(opened) = opened else { return missing(id) };
         let OpenedContent::Raw(key) = &opened.content else {
