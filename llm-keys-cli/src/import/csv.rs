@@ -38,7 +38,7 @@ pub(crate) fn read(text: &[u8], defaults: &Defaults, found: &mut Found) -> Resul
     };
     let columns = columns(&header, defaults.ignore_unknown)?;
     let mut drafts = Vec::new();
-    while let Some(record) = records.next() {
+    for record in records {
         let line = record.line;
         let draft = fields(&record, &columns).and_then(|fields| fields.check(line, defaults));
         match draft {
@@ -232,7 +232,10 @@ mod tests {
         Defaults { owner, tenant, global_user_id: None, ignore_unknown: false, now: Micros(0) }
     }
 
-    fn read_all(text: &[u8]) -> Result<(Vec<u64>, Vec<(u64, String)>)> {
+    /// The lines of good rows, and those of bad ones with the reason.
+    type Lines = (Vec<u64>, Vec<(u64, String)>);
+
+    fn read_all(text: &[u8]) -> Result<Lines> {
         let mut found = Found::default();
         let drafts = read(text, &defaults(), &mut found)?;
         let bad = found.bad.into_iter().map(|remark| (remark.line, remark.reason)).collect();
