@@ -224,12 +224,20 @@ pub(crate) struct ListArgs {
     /// Keys of this tenant.
     #[arg(long, value_name = "TENANT", default_value = "default", hide_default_value = true)]
     pub(crate) tenant: String,
+    /// Verify the rows although that asks the KMS, and fail if one is not as it was written. With a
+    /// master key file they are verified anyway.
+    #[arg(long)]
+    pub(crate) verify: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    /// Verify the rows although that asks the KMS, and fail if one is not as it was written. With a
+    /// master key file they are verified anyway.
+    #[arg(long)]
+    pub(crate) verify: bool,
 }
 
 #[derive(Args, Debug)]

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use llm_keys::EnvelopeKeyManager;
 use llm_keys::event::{EventSink, FanOut, JsonLinesSink, TracingSink};
 use llm_keys::kms::KmsSet;
 use llm_keys::manager::{Builder, CacheOptions};
 use llm_keys::model::Seq;
 use llm_keys::store::KeyStore;
+use llm_keys::{EnvelopeKeyManager, Tenant};
 use llm_keys_diesel::DieselStore;
 
 pub(crate) use self::master_key::{Made, MasterKeyPlace};
@@ -87,6 +87,26 @@ impl<'a> Connect<'a> {
             }
             None => Ok(None),
         }
+    }
+
+    /// A manager to look at keys of `tenant` with. Rows are verified where that needs no network and
+    /// no passphrase; with `verify` in any case.
+    pub(crate) async fn onlooker_if_there(
+        &self,
+        tenant: &Tenant,
+        verify: bool,
+    ) -> Result<Option<EnvelopeKeyManager>> {
+        if !verify && !self.master_keys_are_files() {
+            return self.keeper_if_there().await;
+        }
+        let Some(store) = self.store_if_there().await? else { return Ok(None) };
+        let manager = self.quiet_manager(self.kms().await?, store).await?;
+        match manager.open_row_macs(tenant).await {
+            Ok(_) => {}
+            Err(error) if !verify => tracing::warn!(?error, "the rows are not verified"),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Some(manager))
     }
 
     /// A manager; what the embedded default misses is made, with one line that says where.

@@ -28,8 +28,8 @@ pub use self::manager::{
     SecureKeyManager, Served, StoreOptions,
 };
 pub use self::model::{
-    Actor, Caller, Cursor, KeyFilter, KeyId, KeyMetadata, KeyName, KeyState, Labels, Owner,
-    OwnerId, Page, PageSize, Reason, RequestId, Service, Tenant, Version,
+    Actor, Caller, Cursor, Integrity, KeyFilter, KeyId, KeyMetadata, KeyName, KeyState, Labels,
+    Owner, OwnerId, Page, PageSize, Reason, RequestId, Service, Tenant, Version,
 };
 pub use self::random::{Random, SystemRandom};
 pub use self::secret::{ApiKey, DataKey, SecretBytes};

@@ -5,10 +5,13 @@
 //! [`EventSink`](crate::event::EventSink). The life of a read, room by room:
 //!
 //! 1. `get`: is it cached and still good? Then record the event, count the use, give a copy.
-//! 2. `load`: otherwise one flight for each key reads the row and its current version, checks
-//!    state and expiry, parses the envelope and compares its context, asks the KMS for the data
-//!    key, and opens: commitment, header MAC, AEAD.
+//! 2. `load`: otherwise one flight for each key reads the row and its current version, parses the
+//!    envelope and compares its context, verifies the MACs of both rows, checks state and expiry,
+//!    asks the KMS for the data key, and opens: commitment, header MAC, AEAD.
 //! 3. The cache takes the secret, unless the key was evicted meanwhile.
+//!
+//! Every other use case takes the rows of a key from `verified`, plans what becomes of them, and
+//! hands that to `write`: the one place where they change.
 
 use std::fmt;
 
@@ -40,20 +43,18 @@ mod from_env;
 mod get;
 mod list;
 mod load;
+mod mac_keys;
 mod options;
 mod pins;
 mod record;
 mod renew;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the columns and the encoding are there first; ADR 7")
-)]
 mod row_mac;
 mod sentinel;
 mod start_over;
 mod store;
 mod system_record;
 mod uses;
+mod verified;
 mod write;
 
 /// Stores API keys and gives them back.

@@ -6,3 +6,4 @@
 
 pub mod azure;
 pub mod gcp;
+pub mod relay;

@@ -9,14 +9,14 @@ use crate::output::view::KeyView;
 
 pub(crate) async fn deactivate(args: &ChangeArgs, connect: &Connect<'_>) -> Result<()> {
     let id = args.key.id()?;
-    let Some(keys) = connect.keeper_if_there().await? else { return Err(Failure::NotFound(id)) };
+    let Some(keys) = connect.manager_if_there().await? else { return Err(Failure::NotFound(id)) };
     let changed = keys.deactivate_api_key(&id, &ChangeOptions::default()).await?;
     say("deactivated", id, changed, connect)
 }
 
 pub(crate) async fn activate(args: &ChangeArgs, connect: &Connect<'_>) -> Result<()> {
     let id = args.key.id()?;
-    let Some(keys) = connect.keeper_if_there().await? else { return Err(Failure::NotFound(id)) };
+    let Some(keys) = connect.manager_if_there().await? else { return Err(Failure::NotFound(id)) };
     let changed = keys.activate_api_key(&id, &ChangeOptions::default()).await?;
     say("activated", id, changed, connect)
 }

@@ -8,8 +8,8 @@ use llm_keys::kms::local::{self, LocalKms};
 use llm_keys::model::{KeyRow, VersionRow};
 use llm_keys::store::{Change, Expect, KeyStore as _};
 use llm_keys::{
-    ApiKey, Clock as _, EnvelopeKeyManager, Error, ErrorKind, Evict, KeyFilter, KeyId, KeyMetadata,
-    PageSize, SecureKeyManager as _, StoreOptions, SystemClock, SystemRandom,
+    ApiKey, Clock as _, EnvelopeKeyManager, Error, ErrorKind, Evict, KeyFilter, KeyId, PageSize,
+    SecureKeyManager as _, StoreOptions, SystemClock, SystemRandom,
 };
 use llm_keys_diesel::DieselStore;
 use serde_json::json;
@@ -102,10 +102,10 @@ impl Demo {
 
     /// What `llm-keys list` prints.
     async fn list(&self) -> Result<String> {
-        let page = self.store.key_list(&KeyFilter::default(), None, PageSize::default()).await?;
-        let keys: Vec<_> = page.items.into_iter().map(KeyMetadata::from).collect();
+        let page =
+            self.keys.list_api_keys(&KeyFilter::default(), None, PageSize::default()).await?;
         let now = super::now();
-        let views: Vec<_> = keys.iter().map(|key| KeyView::new(key, now)).collect();
+        let views: Vec<_> = page.items.iter().map(|key| KeyView::new(key, now)).collect();
         Ok(table::of_keys(&views))
     }
 

@@ -1,23 +1,22 @@
 //! `list`.
 
-use llm_keys::store::KeyStore as _;
-use llm_keys::{KeyFilter, KeyMetadata, Owner, PageSize, Service, Tenant};
+use llm_keys::{KeyFilter, KeyMetadata, Owner, PageSize, SecureKeyManager as _, Service, Tenant};
 
+use super::show::{check_verified, note_unverified};
 use crate::args::ListArgs;
 use crate::connect::Connect;
 use crate::failure::Result;
 use crate::output::table;
 use crate::output::view::KeyView;
 
-/// Asks the storage itself: a manager would want a KMS.
 pub(crate) async fn run(args: &ListArgs, connect: &Connect<'_>) -> Result<()> {
     let filter = filter(args)?;
     let mut keys: Vec<KeyMetadata> = Vec::new();
-    if let Some(store) = connect.store_if_there().await? {
+    if let Some(manager) = connect.onlooker_if_there(&filter.tenant, args.verify).await? {
         let mut after = None;
         loop {
-            let page = store.key_list(&filter, after.as_ref(), PageSize::new(PAGE)?).await?;
-            keys.extend(page.items.into_iter().map(KeyMetadata::from));
+            let page = manager.list_api_keys(&filter, after.as_ref(), PageSize::new(PAGE)?).await?;
+            keys.extend(page.items);
             after = page.next;
             if after.is_none() {
                 break;
@@ -28,13 +27,14 @@ pub(crate) async fn run(args: &ListArgs, connect: &Connect<'_>) -> Result<()> {
     let views: Vec<_> = keys.iter().map(|key| KeyView::new(key, now)).collect();
     let output = connect.output();
     if output.is_json() {
-        output.document(&views)
+        output.document(&views)?;
     } else if views.is_empty() {
         output.note("there are no keys");
-        Ok(())
     } else {
-        output.bytes(table::of_keys(&views).as_bytes())
+        output.bytes(table::of_keys(&views).as_bytes())?;
+        note_unverified(&keys, output);
     }
+    check_verified(&keys, args.verify)
 }
 
 fn filter(args: &ListArgs) -> Result<KeyFilter> {

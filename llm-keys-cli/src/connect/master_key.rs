@@ -93,6 +93,13 @@ impl MasterKeyPlace {
 }
 
 impl Connect<'_> {
+    /// Whether every KMS key of the settings is a master key file that is there.
+    pub(super) fn master_keys_are_files(&self) -> bool {
+        let all = MasterKeyPlace::all(self.settings).into_iter();
+        all.chain(MasterKeyPlace::all_reading(self.settings))
+            .all(|place| matches!(&place, MasterKeyPlace::File(path) if exists(path)))
+    }
+
     /// All KMS keys of the settings.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use llm_keys::model::KeyMetadata;
-use llm_keys::{Labels, Micros, Owner};
+use llm_keys::{Integrity, Labels, Micros, Owner};
 use serde::Serialize;
 
 /// A key's metadata with times that people and programs can read.
@@ -22,6 +22,7 @@ pub(crate) struct KeyView<'a> {
     created_at: String,
     updated_at: String,
     last_used_at: Option<String>,
+    integrity: Integrity,
 }
 
 impl<'a> KeyView<'a> {
@@ -42,6 +43,7 @@ impl<'a> KeyView<'a> {
             created_at: time(key.created_at),
             updated_at: time(key.updated_at),
             last_used_at: key.last_used_at.map(time),
+            integrity: key.integrity,
         }
     }
 
@@ -62,6 +64,7 @@ impl<'a> KeyView<'a> {
             ("created", self.created_at.clone()),
             ("updated", self.updated_at.clone()),
             ("last used", unless(&self.last_used_at, "never")),
+            ("integrity", self.integrity.word().to_owned()),
         ];
         lines.iter().map(|(name, value)| format!("{name:<10} {value}\n")).collect()
     }
@@ -73,7 +76,7 @@ impl<'a> KeyView<'a> {
             self.owner.to_string(),
             self.name.to_owned(),
             self.version_word(),
-            self.state_word().to_owned(),
+            self.state_cell(),
             self.hint_word(),
             self.expires_at.clone().unwrap_or("never".to_owned()),
             self.last_used_at.clone().unwrap_or("never".to_owned()),
@@ -90,7 +93,20 @@ impl<'a> KeyView<'a> {
     }
 
     fn state_word(&self) -> &'static str {
-        if self.expired && self.state == "active" { "expired" } else { self.state }
+        match self.integrity {
+            // What else the row says may be somebody's edit.
+            Integrity::Broken => "broken",
+            _ if self.expired && self.state == "active" => "expired",
+            _ => self.state,
+        }
+    }
+
+    fn state_cell(&self) -> String {
+        let word = self.state_word();
+        match self.integrity {
+            Integrity::Unverified => format!("{word} (unverified)"),
+            _ => word.to_owned(),
+        }
     }
 
     fn hint_word(&self) -> String {

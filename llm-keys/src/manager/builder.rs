@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
+use super::mac_keys::MacKeyring;
 use super::pins::Pinned;
 use super::uses::Uses;
 use crate::cache::SecretCache;
@@ -236,6 +237,7 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
         let core = Arc::new(Core {
             kms: self.kms,
             pinned: Pinned::default(),
+            mac_keyring: MacKeyring::default(),
             store: self.store,
             sink: self.sink,
             clock: self.clock,

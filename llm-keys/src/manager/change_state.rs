@@ -7,7 +7,7 @@ use super::options::ChangeOptions;
 use super::write::{ATTEMPTS, Draft, busy};
 use crate::error::{ErrorKind, Result};
 use crate::event::Action;
-use crate::model::{KeyId, KeyMetadata, KeyState};
+use crate::model::{Integrity, KeyId, KeyMetadata, KeyState};
 
 impl Core {
     /// Puts `id` into `state`; `None` if there is no such key. A key that is in it already is left
@@ -24,7 +24,7 @@ impl Core {
             _ => Action::KeyDeactivate,
         };
         for _ in 0..ATTEMPTS {
-            let (mut key, current) = match self.store.key_find(id).await {
+            let (mut key, current) = match self.find_key(id).await {
                 Ok(Some((key, current))) if !matches!(key.state, KeyState::Deleted { .. }) => {
                     (key, current)
                 }
@@ -34,12 +34,12 @@ impl Core {
             if key.state == state {
                 self.record(&self.change_event(action, &key, key.current, &caller)).await?;
                 self.cache.evict(id);
-                return Ok(Some(key.into()));
+                return Ok(Some(KeyMetadata::of(key, Integrity::Verified)));
             }
             key.state = state;
             let version = key.current;
             match self.write(Draft::of(key, current), action, version, &caller).await {
-                Ok(key) => return Ok(Some(key.into())),
+                Ok(key) => return Ok(Some(KeyMetadata::of(key, Integrity::Verified))),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 Err(error) => return Err(error),
             }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::SecureKeyManager;
 use super::builder::{Builder, CacheOptions};
+use super::mac_keys::MacKeyring;
 use super::options::{ChangeOptions, Evict, OpenOptions, Opened, StoreOptions};
 use super::pins::Pinned;
 use super::uses::Uses;
@@ -36,6 +37,7 @@ pub struct EnvelopeKeyManager {
 pub(super) struct Core {
     pub(super) kms: KmsSet,
     pub(super) pinned: Pinned,
+    pub(super) mac_keyring: MacKeyring,
     pub(super) store: Arc<dyn KeyStore>,
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) clock: Arc<dyn Clock>,
@@ -158,6 +160,7 @@ impl SecureKeyManager for EnvelopeKeyManager {
 
     async fn shutdown(&self) -> Result<()> {
         self.core.cache.evict_all();
+        self.core.mac_keyring.clear();
         self.core.uses.flush(&*self.core.store).await
     }
 }

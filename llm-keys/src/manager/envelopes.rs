@@ -2,7 +2,7 @@
 
 use super::envelope_manager::Core;
 use crate::context::EncryptionContext;
-use crate::envelope::{self, Content, Envelope, SealRequest};
+use crate::envelope::{self, Content, Envelope, Parsed, SealRequest};
 use crate::error::{Error, Result};
 use crate::kms::{Generated, KmsContext};
 use crate::secret::SecretBytes;
@@ -45,14 +45,35 @@ impl Core {
         context: &EncryptionContext,
         envelope: &Envelope,
     ) -> Result<SecretBytes> {
+        self.unseal_checked(&Checked::new(envelope, context.clone())?).await
+    }
+
+    /// The plaintext of an envelope whose structure and context are right.
+    pub(super) async fn unseal_checked(&self, checked: &Checked<'_>) -> Result<SecretBytes> {
+        let Checked { parsed, context } = checked;
+        let wrapped_for = KmsContext { context, readable: parsed.readable() };
+        let key = self.unwrap(parsed.wrapped(), wrapped_for).await?;
+        parsed.open(context, &key)
+    }
+}
+
+/// An envelope that was checked as far as that goes without a key.
+#[derive(Debug)]
+pub(super) struct Checked<'a> {
+    parsed: Parsed<'a>,
+    context: EncryptionContext,
+}
+
+impl<'a> Checked<'a> {
+    /// # Errors
+    /// `Integrity` if the bytes are no envelope, or one for another context.
+    pub(super) fn new(envelope: &'a Envelope, context: EncryptionContext) -> Result<Self> {
         let parsed = envelope.parse()?;
-        parsed.check_context(context)?;
+        parsed.check_context(&context)?;
         if parsed.content() != Content::Raw {
             let detail = "this credential has several fields, and no single key";
             return Err(Error::invalid("manager.get", detail));
         }
-        let wrapped_for = KmsContext { context, readable: parsed.readable() };
-        let key = self.unwrap(parsed.wrapped(), wrapped_for).await?;
-        parsed.open(context, &key)
+        Ok(Self { parsed, context })
     }
 }

@@ -107,7 +107,10 @@ impl Core {
         if now >= entry.until.saturating_add(allowed) {
             return None;
         }
-        let (key, _) = self.store.key_find(id).await.ok()??;
+        let (key, current) = self.store.key_find(id).await.ok()??;
+        // Without the KMS only keys that are open already can verify it; they are, since the entry
+        // was loaded.
+        self.mac_keyring.at_hand(&id.tenant)?.check(id, &key, current.as_ref()).ok()?;
         let same = key.record == entry.used.record
             && key.current == Some(entry.used.version)
             && key.state == KeyState::Active

@@ -2,7 +2,7 @@
 
 use super::envelope_manager::Core;
 use crate::error::Result;
-use crate::model::{Cursor, KeyFilter, KeyId, KeyMetadata, KeyState, Page, PageSize};
+use crate::model::{Cursor, KeyFilter, KeyId, KeyMetadata, KeyRow, KeyState, Page, PageSize};
 
 impl Core {
     pub(super) async fn list(
@@ -12,11 +12,18 @@ impl Core {
         size: PageSize,
     ) -> Result<Page<KeyMetadata>> {
         let page = self.store.key_list(filter, after, size).await?;
-        Ok(Page { items: page.items.into_iter().map(Into::into).collect(), next: page.next })
+        let items = page.items.into_iter().map(|row| self.shown(row)).collect();
+        Ok(Page { items, next: page.next })
     }
 
     pub(super) async fn metadata(&self, id: &KeyId) -> Result<Option<KeyMetadata>> {
         let found = self.store.key_find(id).await?.map(|(row, _)| row);
-        Ok(found.filter(|row| !matches!(row.state, KeyState::Deleted { .. })).map(Into::into))
+        let there = found.filter(|row| !matches!(row.state, KeyState::Deleted { .. }));
+        Ok(there.map(|row| self.shown(row)))
+    }
+
+    fn shown(&self, row: KeyRow) -> KeyMetadata {
+        let integrity = self.integrity(&row);
+        KeyMetadata::of(row, integrity)
     }
 }

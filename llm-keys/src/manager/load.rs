@@ -1,14 +1,20 @@
-//! Loading a key: row, checks, KMS, envelope.
+//! Loading a key: rows, checks, KMS, envelope.
+//!
+//! In the order of what a check costs: shape and context of the envelope, the MACs of the rows,
+//! state and expiry, and the KMS last. Only where the row MAC keys are not open yet they are opened
+//! at the same time as the key, so that the first read of a process does not wait for the KMS twice.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::envelope_manager::Core;
+use super::envelopes::Checked;
 use super::get::expired;
+use super::verified::row_fault;
 use crate::cache::{CachedSecret, Entry, Load, UseCell};
 use crate::context::EncryptionContext;
-use crate::error::{Error, ErrorKind, IntegrityFault, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyId, KeyRow, KeyState, Version, VersionRow, VersionState};
 use crate::secret::ApiKey;
 
@@ -18,7 +24,7 @@ impl Core {
     /// The current version of `id`, opened.
     pub(super) async fn load(core: Arc<Self>, id: KeyId) -> Load {
         match core.store.key_find(&id).await? {
-            Some((key, version)) => core.open_rows(id, key, version).await,
+            Some((key, current)) => core.open_current(id, &key, current).await,
             None => Ok(None),
         }
     }
@@ -27,42 +33,90 @@ impl Core {
     pub(super) async fn load_version(&self, id: &KeyId, version: Version) -> Load {
         let Some((key, current)) = self.store.key_find(id).await? else { return Ok(None) };
         if key.current == Some(version) {
-            return self.open_rows(id.clone(), key, current).await;
+            return self.open_current(id.clone(), &key, current).await;
         }
-        match self.store.version_find(key.record, version).await? {
-            Some(row) => {
-                let key = KeyRow { current: Some(version), ..key };
-                self.open_rows(id.clone(), key, Some(row)).await
-            }
+        self.mac_keys(&id.tenant).await?.check(id, &key, current.as_ref())?;
+        match self.find_version(&key, version).await? {
             None => Ok(None),
+            Some(row) if row.state == VersionState::Shredded => Ok(None),
+            Some(row) => {
+                if !self.is_readable(&key)? {
+                    return Ok(None);
+                }
+                let checked = self.check_envelope(id, &row)?;
+                let secret = self.open_checked(&checked).await?;
+                self.entry(id.clone(), &key, &row, secret).map(Some)
+            }
         }
     }
 
-    /// Opens the version that `key` names as current. The identity comes from the question and
-    /// from the key row, never from the envelope.
-    async fn open_rows(&self, id: KeyId, key: KeyRow, version: Option<VersionRow>) -> Load {
+    /// Opens the current version. The identity comes from the question and from the key row, never
+    /// from the envelope.
+    async fn open_current(&self, id: KeyId, key: &KeyRow, current: Option<VersionRow>) -> Load {
+        let row = current.as_ref().filter(|row| Some(row.version) == key.current);
+        // Only a key that would be given out is worth a call before its rows are verified.
+        let checked = match (self.is_readable(key), row) {
+            (Ok(true), Some(row)) => Some(self.check_envelope(&id, row)?),
+            _ => None,
+        };
+        let (keys, opened) = match (self.mac_keyring.at_hand(&id.tenant), &checked) {
+            (Some(keys), _) => (keys, None),
+            (None, None) => (self.mac_keys(&id.tenant).await?, None),
+            (None, Some(checked)) => {
+                let both = (self.mac_keys(&id.tenant), self.open_checked(checked));
+                let (keys, opened) = futures_util::future::join(both.0, both.1).await;
+                (keys?, Some(opened))
+            }
+        };
+        keys.check(&id, key, current.as_ref())?;
+        if !self.is_readable(key)? {
+            return Ok(None);
+        }
+        let (Some(row), Some(checked)) = (row, checked) else { return Ok(None) };
+        if matches!(row.state, VersionState::Pending | VersionState::Shredded) {
+            return Err(row_fault("the key's current version is not one that can be read"));
+        }
+        let secret = match opened {
+            Some(opened) => opened?,
+            None => self.open_checked(&checked).await?,
+        };
+        self.entry(id, key, row, secret).map(Some)
+    }
+
+    /// Whether `key` is there and may be given out now.
+    fn is_readable(&self, key: &KeyRow) -> Result<bool> {
         match key.state {
             KeyState::Active => {}
             KeyState::Inactive => return Err(inactive()),
-            KeyState::Deleted { .. } => return Ok(None),
+            KeyState::Deleted { .. } => return Ok(false),
         }
-        if let Some(at) = key.expires_at
-            && self.clock.now() >= at
-        {
-            return Err(expired());
+        match key.expires_at {
+            Some(at) if self.clock.now() >= at => Err(expired()),
+            _ => Ok(true),
         }
-        let row = match version {
-            Some(row) if row.record == key.record && Some(row.version) == key.current => row,
-            _ if key.current.is_none() => return Ok(None),
-            _ => return Err(row_fault("the key's current version is not stored")),
-        };
-        if matches!(row.state, VersionState::Pending | VersionState::Shredded) {
-            return Err(row_fault("the key's version is not one that can be read"));
-        }
-        let secret = self.open_version(&id, &row).await?;
+    }
+
+    /// What can be said of the envelope without a key.
+    fn check_envelope<'a>(&self, id: &KeyId, row: &'a VersionRow) -> Result<Checked<'a>> {
+        let envelope =
+            row.envelope.as_ref().ok_or_else(|| row_fault("the key's version has no envelope"))?;
+        Checked::new(envelope, EncryptionContext::of_key(id, row.record, row.version))
+    }
+
+    async fn open_checked(&self, checked: &Checked<'_>) -> Result<ApiKey> {
+        ApiKey::try_from(self.unseal_checked(checked).await?)
+    }
+
+    fn entry(
+        &self,
+        id: KeyId,
+        key: &KeyRow,
+        row: &VersionRow,
+        secret: ApiKey,
+    ) -> Result<Arc<Entry>> {
         let now = self.clock.monotonic();
         let until = now.saturating_add(self.cache_options.ttl);
-        Ok(Some(Arc::new(Entry {
+        Ok(Arc::new(Entry {
             id: Arc::new(id),
             secret: CachedSecret::new(secret),
             expires_at: key.expires_at,
@@ -70,14 +124,7 @@ impl Core {
             refresh_from: self.refresh_from(until)?,
             refreshing: AtomicBool::new(false),
             used: Arc::new(UseCell::new(row.record, row.version)),
-        })))
-    }
-
-    async fn open_version(&self, id: &KeyId, row: &VersionRow) -> Result<ApiKey> {
-        let envelope =
-            row.envelope.as_ref().ok_or_else(|| row_fault("the key's version has no envelope"))?;
-        let context = EncryptionContext::of_key(id, row.record, row.version);
-        ApiKey::try_from(self.unseal(&context, envelope).await?)
+        }))
     }
 
     /// Between all and half of `refresh_ahead` before the end, at random.
@@ -92,8 +139,4 @@ impl Core {
 
 fn inactive() -> Error {
     Error::new(ErrorKind::Inactive, OP, "the key is deactivated").with_hint("activate it first")
-}
-
-fn row_fault(detail: &'static str) -> Error {
-    Error::new(ErrorKind::Integrity(IntegrityFault::Row), OP, detail)
 }

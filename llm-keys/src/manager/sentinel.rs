@@ -150,6 +150,7 @@ impl Core {
             }
         }
         self.renew_pins().await;
+        self.renew_mac_keys().await;
         Ok(Sentinel::Opened)
     }
 

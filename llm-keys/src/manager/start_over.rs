@@ -11,10 +11,12 @@ use crate::store::SystemRow;
 const OP: &str = "manager.start_over";
 
 impl EnvelopeKeyManager {
-    /// Replaces the record of allowed KMS keys, and the sentinel, where they cannot be opened
-    /// because the KMS key that they were sealed under is gone, disabled, or none of the configured
-    /// ones. The new record lists `keys`, and the keys that are written under now; what aliases
-    /// meant before, and what else was allowed, is forgotten with the old one.
+    /// Replaces the record of allowed KMS keys, the sentinel and the row MAC keys, where they cannot
+    /// be opened because the KMS key that they were sealed under is gone, disabled, or none of the
+    /// configured ones. The new record lists `keys`, and the keys that are written under now; what
+    /// aliases meant before, and what else was allowed, is forgotten with the old one. Where row MAC
+    /// keys were lost, the rows of that tenant are refused until somebody has looked at them and
+    /// accepted them.
     ///
     /// To be called only by somebody who knows that the configured KMS keys are the right ones.
     ///
@@ -22,7 +24,7 @@ impl EnvelopeKeyManager {
     /// `InvalidInput` if there is nothing to replace because all of them open, or if no configured
     /// KMS key can be used to reach one of `keys`. What the KMS said if one does not open for
     /// another reason, such as an outage or a denial; else as for storing a key. Then nothing was
-    /// replaced, or only the record of allowed keys.
+    /// replaced, or not all.
     pub async fn start_pins_over(&self, keys: &[KeyUri]) -> Result<Pins> {
         self.core.start_over(keys).await
     }
@@ -34,7 +36,8 @@ impl Core {
         let one = self.pinned.recording.lock().await;
         let lost_pins = self.lost_pins().await?;
         let lost_sentinel = self.lost_sentinel().await?;
-        if lost_pins.is_none() && lost_sentinel.is_none() {
+        let lost_mac_keys = self.lost_mac_keys().await?;
+        if lost_pins.is_none() && lost_sentinel.is_none() && lost_mac_keys.is_empty() {
             return Err(Error::invalid(OP, "the records open: there is nothing to start over")
                 .with_hint("to allow a key, leave `--start-over` out"));
         }
@@ -58,6 +61,10 @@ impl Core {
         if let Some(row) = lost_sentinel {
             self.write_sentinel(Some((&row, Renewal::Always))).await?;
         }
+        for row in lost_mac_keys {
+            tracing::warn!(tenant = %row.tenant, "lost row MAC keys are replaced");
+            self.write_mac_keys(&row.tenant, Some(&row)).await?;
+        }
         Ok(pins)
     }
 
@@ -75,6 +82,17 @@ impl Core {
         let Some(row) = self.store.system_find(&tenant, &name).await? else { return Ok(None) };
         let lost = is_lost(self.open_sentinel(&row).await)?;
         Ok(lost.then_some(row))
+    }
+
+    /// The records of row MAC keys that are lost.
+    async fn lost_mac_keys(&self) -> Result<Vec<SystemRow>> {
+        let mut lost = Vec::new();
+        for row in self.mac_key_records().await? {
+            if is_lost(self.open_mac_keys(&row).await.map(drop))? {
+                lost.push(row);
+            }
+        }
+        Ok(lost)
     }
 }
 

@@ -66,7 +66,7 @@ impl Core {
         options: &StoreOptions,
         caller: &Caller,
     ) -> Result<(Draft, Version)> {
-        let found = self.store.key_find(id).await?;
+        let found = self.find_key(id).await?;
         check_expected(found.as_ref().map(|(row, _)| row), options.expect_version)?;
         let new = found.is_none();
         let (mut row, replaced) = match found {

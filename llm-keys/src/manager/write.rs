@@ -1,14 +1,16 @@
 //! Writing: the one place where the rows of a key change.
 //!
 //! Every use case plans a [`Draft`] and hands it over. What binds the rows of one key together is
-//! set here and nowhere else: the generation, the list of kept versions, when something falls due.
+//! set here and nowhere else: the generation, the list of kept versions, when something falls due,
+//! and the MAC of each row.
 
 use std::sync::Arc;
 
 use super::envelope_manager::Core;
+use super::row_mac::MacKeys;
 use crate::clock::Micros;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Action;
+use crate::event::{Action, Event};
 use crate::model::{Caller, KeyRow, KeyState, Version, VersionRow};
 use crate::store::{Change, Expect};
 
@@ -37,7 +39,7 @@ impl Draft {
     }
 
     /// The key as it will be, and the rows to write, each bound to the others, with what must hold.
-    fn bind(mut self, now: Micros) -> (KeyRow, Change) {
+    fn bind(mut self, now: Micros, keys: &MacKeys) -> Result<(KeyRow, Change)> {
         let expect = match self.new {
             true => Expect::Absent(self.key.id.clone()),
             false => {
@@ -53,10 +55,12 @@ impl Draft {
                 Some(_) => self.key.kept.set(row.version, row.generation),
                 None => self.key.kept.remove(row.version),
             }
+            row.mac = Some(keys.of_version(row)?);
         }
         self.key.due_at = due_at(&self.key, self.current.as_ref());
+        self.key.mac = Some(keys.of_key(&self.key)?);
         let keys = vec![self.key.clone()];
-        (self.key, Change { expect: vec![expect], keys, versions, ..Change::default() })
+        Ok((self.key, Change { expect: vec![expect], keys, versions, ..Change::default() }))
     }
 }
 
@@ -73,19 +77,25 @@ impl Core {
         version: Option<Version>,
         caller: &Arc<Caller>,
     ) -> Result<KeyRow> {
-        let sealed = draft.sealed;
-        let (key, mut change) = draft.bind(self.clock.now());
-        let event = self.change_event(action, &key, version, caller);
+        let id = draft.key.id.clone();
+        let event = self.change_event(action, &draft.key, version, caller);
         self.record(&event).await?;
-        change.events.push(event);
+        match self.write_recorded(draft, event).await {
+            Ok(key) => Ok(key),
+            Err(error) => Err(self.failed(action, &id, caller, error).await),
+        }
+    }
+
+    async fn write_recorded(self: &Arc<Self>, draft: Draft, event: Event) -> Result<KeyRow> {
         // Before the key: a storage that holds one always tells the right KMS from a wrong one.
-        if sealed && let Err(error) = self.ensure_sentinel().await {
-            return Err(self.failed(action, &key.id, caller, error).await);
+        if draft.sealed {
+            self.ensure_sentinel().await?;
         }
-        match Self::commit(self, &key.id, change).await {
-            Ok(()) => Ok(key),
-            Err(error) => Err(self.failed(action, &key.id, caller, error).await),
-        }
+        let keys = self.mac_keys_to_write(&draft.key.id.tenant).await?;
+        let (key, mut change) = draft.bind(self.clock.now(), &keys)?;
+        change.events.push(event);
+        Self::commit(self, &key.id, change).await?;
+        Ok(key)
     }
 }
 

@@ -9,6 +9,29 @@ use super::row::{KeyRow, KeyState};
 use super::version::{Days, Version};
 use crate::clock::Micros;
 
+/// Whether a row is as it was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Integrity {
+    /// It is.
+    Verified,
+    /// Nobody looked: the row MAC keys are not at hand, and opening them would need the KMS.
+    Unverified,
+    /// It is not: somebody wrote to the storage past llm-keys. Such a key is not given out.
+    Broken,
+}
+
+impl Integrity {
+    /// The word in JSON and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Unverified => "unverified",
+            Self::Broken => "broken",
+        }
+    }
+}
+
 /// Everything about a key that is not secret.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
@@ -43,10 +66,13 @@ pub struct KeyMetadata {
     pub updated_at: Micros,
     /// When it was last given out, to within a flush interval.
     pub last_used_at: Option<Micros>,
+    /// Whether its row is as it was written.
+    pub integrity: Integrity,
 }
 
-impl From<KeyRow> for KeyMetadata {
-    fn from(row: KeyRow) -> Self {
+impl KeyMetadata {
+    /// What may be shown of `row`, and whether it is as it was written.
+    pub fn of(row: KeyRow, integrity: Integrity) -> Self {
         Self {
             id: row.id,
             record: row.record,
@@ -62,6 +88,7 @@ impl From<KeyRow> for KeyMetadata {
             created_at: row.created_at,
             updated_at: row.updated_at,
             last_used_at: row.last_used_at,
+            integrity,
         }
     }
 }

@@ -85,8 +85,8 @@ impl fmt::Display for VersionState {
     }
 }
 
-/// A keyed hash over the security-relevant columns of a row. Reserved: rows are written without
-/// one until the life-cycle work fills it.
+/// A keyed hash over the columns of a row that decide something: the number of the key, and
+/// HMAC-SHA-256.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RowMac(pub Vec<u8>);
 
@@ -131,7 +131,7 @@ pub struct KeyRow {
     /// When it was last given out, to within a flush interval; written by
     /// [`KeyStore::touch`](crate::store::KeyStore::touch) alone, and outside the MAC.
     pub last_used_at: Option<Micros>,
-    /// Reserved.
+    /// Says that this row is as the manager wrote it. Storages keep it and never look at it.
     pub mac: Option<RowMac>,
 }
 
@@ -160,6 +160,6 @@ pub struct VersionRow {
     pub created_at: Micros,
     /// When it was last given out, as in [`KeyRow::last_used_at`].
     pub last_used_at: Option<Micros>,
-    /// Reserved.
+    /// Says that this row is as the manager wrote it. Storages keep it and never look at it.
     pub mac: Option<RowMac>,
 }

@@ -24,6 +24,7 @@ mod kms_vault;
 mod manager;
 mod manager_outage;
 mod manager_sentinel;
+mod manager_verified;
 mod mocks;
 mod outage_table;
 mod seeded;

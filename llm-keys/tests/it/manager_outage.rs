@@ -63,11 +63,15 @@ impl Bed {
         opened.map(|opened| opened.map(|opened| opened.served)).map_err(|error| error.kind())
     }
 
-    /// A manager of another process on the same storage.
+    /// A manager of another process on the same storage, that began before the outage.
     async fn other(&self) -> EnvelopeKeyManager {
-        let kms = KmsSet::single(LocalKms::ephemeral().unwrap());
+        let kms = KmsSet::single(Arc::clone(&self.kms));
         let builder = EnvelopeKeyManager::builder().kms(kms).store(Arc::clone(&self.store));
-        builder.build().await.unwrap()
+        let other = builder.build().await.unwrap();
+        self.kms.unwraps().heal();
+        assert!(other.open_row_macs(&self.id.tenant).await.unwrap());
+        self.kms.unwraps().fail(KMS_DOWN);
+        other
     }
 }
 

@@ -140,11 +140,12 @@ async fn it_costs_one_call_once() {
     let (bed, a) = (Bed::default(), kms());
     let first = bed.process(only(&a)).await;
     put(&first, &openai()).await.unwrap();
-    assert_eq!(a.wraps().calls(), 2, "the key, and the sentinel");
+    assert_eq!(a.wraps().calls(), 3, "the key, the sentinel, and the row MAC keys");
+    assert_eq!(a.unwraps().calls(), 0, "what was just made is at hand");
     put(&first, &openai()).await.unwrap();
     put(&bed.process(only(&a)).await, &openai()).await.unwrap();
-    assert_eq!(a.wraps().calls(), 4, "only the keys");
-    assert_eq!(a.unwraps().calls(), 0, "storing needs no right to unwrap");
+    assert_eq!(a.wraps().calls(), 5, "only the keys");
+    assert_eq!(a.unwraps().calls(), 1, "the row MAC keys of the other process");
     assert_eq!(bed.version("sentinel").await, 1);
 }
 
@@ -197,13 +198,13 @@ async fn a_storage_with_a_list_of_kms_keys_belongs_to_who_sealed_it() {
 }
 
 #[tokio::test]
-async fn both_records_move_on_with_the_keys_that_are_written_under() {
+async fn all_records_move_on_with_the_keys_that_are_written_under() {
     let (bed, a, b) = (Bed::default(), kms(), kms());
     let old = bed.process(only(&a)).await;
     put(&old, &openai()).await.unwrap();
     old.allow_kms_keys(&[]).await.unwrap();
     assert_eq!(bed.check(set(&[&b], 1, &[&a])).await, Ok(Sentinel::Opened));
-    for name in ["sentinel", "kms-pins"] {
+    for name in ["sentinel", "kms-pins", "row-mac"] {
         assert_eq!(bed.sealed_under(name).await, [b.uri().to_string()], "{name}");
         assert_eq!(bed.version(name).await, 2, "{name}");
     }
@@ -226,7 +227,7 @@ async fn what_a_kms_missed_is_made_up_for() {
     assert_eq!((bed.version("sentinel").await, bed.version("kms-pins").await), (1, 1));
     b.wraps().heal();
     assert_eq!(bed.check(both()).await, Ok(Sentinel::Opened));
-    for name in ["sentinel", "kms-pins"] {
+    for name in ["sentinel", "kms-pins", "row-mac"] {
         let uris = [a.uri().to_string(), b.uri().to_string()];
         assert_eq!(bed.sealed_under(name).await, uris, "{name}");
     }
@@ -282,7 +283,7 @@ async fn lost_records_are_started_over_and_no_others() {
         assert!(error.hint().unwrap().contains("llm-keys kms allow --start-over"), "{error:?}");
     }
     assert_eq!(start_over(set(&[&b], 1, &[&a])).await, Ok(()));
-    for name in ["sentinel", "kms-pins"] {
+    for name in ["sentinel", "kms-pins", "row-mac"] {
         assert_eq!(bed.sealed_under(name).await, [b.uri().to_string()], "{name}");
     }
     bed.start(only(&b)).await.unwrap();

@@ -10,7 +10,7 @@ use llm_keys::manager::CacheOptions;
 use llm_keys::store::MemoryStore;
 use llm_keys::testing::fakes::{FailingSink, FakeKms, FakeStore, ManualClock};
 use llm_keys::{
-    ApiKey, EnvelopeKeyManager, ErrorKind, KeyFilter, KeyId, OpenOptions, PageSize,
+    ApiKey, ChangeOptions, EnvelopeKeyManager, ErrorKind, KeyFilter, KeyId, OpenOptions, PageSize,
     SecureKeyManager as _, Served, StoreOptions,
 };
 
@@ -165,6 +165,28 @@ async fn a_key_that_is_to_be_stored() {
         assert_eq!(bed.read("mistral").await, Ok(None), "{out:?}: nothing was stored");
         assert_eq!(bed.put("mistral").await, Ok(()), "{out:?} is back");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_to_be_deactivated() {
+    for (out, expected) in
+        [(Kms, Ok(())), (Store, Err(STORE_DOWN)), (Both, Err(STORE_DOWN)), (Sink, Err(SINK_DOWN))]
+    {
+        let bed = Bed::new(STALE).await;
+        bed.lose(out);
+        let id = KeyId::global("openai").unwrap();
+        let done = bed.manager.deactivate_api_key(&id, &ChangeOptions::default()).await;
+        assert_eq!(done.map(drop).map_err(|error| error.kind()), expected, "{out:?}");
+    }
+    // A process that has read and written nothing yet has no row MAC keys at hand.
+    let bed = Bed::new(STALE).await;
+    bed.lose(Kms);
+    let kms = KmsSet::single(Arc::clone(&bed.kms));
+    let fresh = EnvelopeKeyManager::builder().kms(kms).store(Arc::clone(&bed.store));
+    let fresh = fresh.build().await.unwrap();
+    let id = KeyId::global("openai").unwrap();
+    let error = fresh.deactivate_api_key(&id, &ChangeOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), KMS_DOWN);
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
+use testkit::relay::Relay;
 
 use super::http::ask;
 use super::iam::{AccessKey, administrator, user};
-use super::recorder::Recorder;
+use super::recorder::requests;
 use super::server::variable;
 use super::{Case, User, denied, printed};
 use crate::sandbox::{Sandbox, feed};
@@ -210,18 +211,18 @@ fn the_conditions_fit_what_is_sent_for_the_tenant_and_for_no_other() {
     for case in [Case::Alone, Case::WithOthers, Case::Reads] {
         let arn = key();
         let mut printed = policy(&arn, case);
-        let recorder = Recorder::start(&variable("LLM_KEYS_TEST_MINISTACK"));
+        let relay = Relay::start(&variable("LLM_KEYS_TEST_MINISTACK")).unwrap();
         let policy = without_contexts(printed.clone());
         let user = match case {
-            Case::Reads => reader(&policy, &arn, recorder.address()),
-            _ => new_user(&policy, &arn, recorder.address()),
+            Case::Reads => reader(&policy, &arn, relay.url()),
+            _ => new_user(&policy, &arn, relay.url()),
         };
         match case {
             Case::Reads => user.reads_everything(),
             _ => user.does_everything(case),
         }
         let statements = statements(&mut printed);
-        let sent = recorder.requests();
+        let sent = requests(&relay);
         assert!(!sent.is_empty());
         for (action, context) in &sent {
             let permitted = statements.iter().any(|one| permits(one, action, context));
@@ -246,12 +247,12 @@ fn the_conditions_fit_what_is_sent_for_the_tenant_and_for_no_other() {
 fn another_tenant_is_not_permitted() {
     let arn = key();
     let mut printed = policy_to_seal(&arn);
-    let recorder = Recorder::start(&variable("LLM_KEYS_TEST_MINISTACK"));
-    let user = new_user(&without_contexts(printed.clone()), &arn, recorder.address());
+    let relay = Relay::start(&variable("LLM_KEYS_TEST_MINISTACK")).unwrap();
+    let user = new_user(&without_contexts(printed.clone()), &arn, relay.url());
     for tenant in ["other", "default"] {
         user.must(&["store", "openai", "--tenant", tenant], "sk-test");
     }
-    let (sent, statements) = (recorder.requests(), statements(&mut printed));
+    let (sent, statements) = (requests(&relay), statements(&mut printed));
     // The first store also seals the sentinel, which is of no tenant's and is permitted.
     let of_keys = |context: &Map<String, Value>| context["kind"] == "key";
     assert_eq!(sent.iter().filter(|(_, context)| of_keys(context)).count(), 2, "{sent:?}");
