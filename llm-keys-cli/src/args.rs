@@ -126,7 +126,7 @@ pub(crate) enum Command {
     /// Asks on a terminal; needs `--yes` otherwise.
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
-    /// Store the keys of a file: a `.env` file, CSV, JSONL, or an age file that `export` made.
+    /// Store the keys of a file: `.env`, CSV, JSONL, or a backup.
     ///
     /// Shows what it would store and asks; needs `--yes` where nobody can be asked. Keys that are
     /// there with another value are left alone unless `--update` is given. If a row is bad, nothing
