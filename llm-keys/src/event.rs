@@ -36,8 +36,24 @@ pub enum Action {
     KeyDeactivate,
     /// A key was activated.
     KeyActivate,
-    /// A key was deleted.
+    /// A key was deleted, and can be undeleted until it is purged.
     KeyDelete,
+    /// A deleted key was taken back.
+    KeyUndelete,
+    /// A key went for good, with all its versions.
+    KeyPurge,
+    /// An old version was stored again as the newest.
+    KeyRollback,
+    /// A new version was stored that is to be tested before it becomes current.
+    KeyRotateBegin,
+    /// The new version became current.
+    KeyRotate,
+    /// The new version was given up; the old one stays current.
+    KeyRotateAbandon,
+    /// The envelopes of old versions were shredded.
+    KeyPrune,
+    /// A key expired, or its rotation fell due.
+    KeyDue,
 }
 
 impl Action {
@@ -49,6 +65,14 @@ impl Action {
             Self::KeyDeactivate => "key_deactivate",
             Self::KeyActivate => "key_activate",
             Self::KeyDelete => "key_delete",
+            Self::KeyUndelete => "key_undelete",
+            Self::KeyPurge => "key_purge",
+            Self::KeyRollback => "key_rollback",
+            Self::KeyRotateBegin => "key_rotate_begin",
+            Self::KeyRotate => "key_rotate",
+            Self::KeyRotateAbandon => "key_rotate_abandon",
+            Self::KeyPrune => "key_prune",
+            Self::KeyDue => "key_due",
         }
     }
 }

@@ -24,12 +24,12 @@ pub use self::clock::{Clock, Micros, SystemClock};
 pub use self::context::EncryptionContext;
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::manager::{
-    ChangeOptions, EnvelopeKeyManager, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent,
-    SecureKeyManager, Served, StoreOptions,
+    ChangeOptions, DeleteOptions, EnvelopeKeyManager, Evict, ExpectVersion, OpenOptions, Opened,
+    OpenedContent, RotateOptions, SecureKeyManager, Served, StoreOptions,
 };
 pub use self::model::{
     Actor, Caller, Cursor, Integrity, KeyFilter, KeyId, KeyMetadata, KeyName, KeyState, Labels,
-    Owner, OwnerId, Page, PageSize, Reason, RequestId, Service, Tenant, Version,
+    Owner, OwnerId, Page, PageSize, Reason, RequestId, Service, Tenant, Version, VersionMetadata,
 };
 pub use self::random::{Random, SystemRandom};
 pub use self::secret::{ApiKey, DataKey, SecretBytes};

@@ -19,16 +19,21 @@ use async_trait::async_trait;
 
 use crate::cache::CacheStatistics;
 use crate::error::Result;
-use crate::model::{Cursor, KeyFilter, KeyId, KeyMetadata, Page, PageSize, Version};
+use crate::model::{
+    Cursor, KeyFilter, KeyId, KeyMetadata, Page, PageSize, Version, VersionMetadata,
+};
 use crate::secret::ApiKey;
 
 pub use self::builder::{Builder, CacheOptions};
+pub use self::due::Tended;
 pub use self::envelope_manager::EnvelopeKeyManager;
 pub use self::first_use::{FirstUse, first_use};
 pub use self::from_env::{parse_switch, parse_ttl};
 pub use self::options::{
-    ChangeOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent, Served, StoreOptions,
+    ChangeOptions, DeleteOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent,
+    Retention, RotateOptions, Served, StoreOptions,
 };
+pub use self::rotate::KeyTest;
 pub use self::sentinel::Sentinel;
 
 mod allow;
@@ -36,11 +41,13 @@ mod builder;
 mod change_state;
 mod commit;
 mod delete;
+mod due;
 mod envelope_manager;
 mod envelopes;
 mod first_use;
 mod from_env;
 mod get;
+mod history;
 mod list;
 mod load;
 mod mac_keys;
@@ -48,6 +55,9 @@ mod options;
 mod pins;
 mod record;
 mod renew;
+mod retention;
+mod rollback;
+mod rotate;
 mod row_mac;
 mod sentinel;
 mod start_over;
@@ -75,6 +85,11 @@ mod write;
 /// | 12 | The last use is in the metadata after `shutdown` | `testing::manager::last_use_is_flushed` |
 /// | 13 | A row's envelope moved to another key is `Integrity` | `testing::manager::a_moved_envelope_is_refused` |
 /// | 14 | A deleted key stored again is a new record with version 1 | `testing::manager::deleted_and_stored_is_new` |
+/// | 15 | The history tells every version, newest first: by whom, why, when, and its state | `testing::manager::history_tells_every_version` |
+/// | 16 | A rollback seals the old version again, as a new one | `testing::manager::a_rollback_is_a_new_version` |
+/// | 17 | A rotation is pending before it is current, the old version good for the overlap, and readers get the current one | `testing::manager::a_rotation_has_two_phases` |
+/// | 18 | A deleted key is not given out, and comes back inactive; one that is deleted at once leaves no row | `testing::manager::a_deleted_key_can_come_back` |
+/// | 19 | Pruning shreds the oldest envelopes, and keeps the rows | `testing::manager::pruning_keeps_the_newest` |
 #[async_trait]
 pub trait SecureKeyManager: fmt::Debug + Send + Sync {
     /// Seals `key` and stores it as the new current version of `id`.
@@ -127,8 +142,70 @@ pub trait SecureKeyManager: fmt::Debug + Send + Sync {
         options: &ChangeOptions,
     ) -> Result<Option<KeyMetadata>>;
 
-    /// Deletes `id` with all its versions, at once and for good; `false` if there is no such key.
-    async fn delete_api_key(&self, id: &KeyId, options: &ChangeOptions) -> Result<bool>;
+    /// Deletes `id`: nobody is given it any more, and it is purged when its time is over; or, with
+    /// `options.now`, it goes at once and for good, with all its versions. `false` if there is no
+    /// such key.
+    async fn delete_api_key(&self, id: &KeyId, options: &DeleteOptions) -> Result<bool>;
+
+    /// Takes back that `id` was deleted. It is inactive then, until it is
+    /// [activated](Self::activate_api_key). `None` if there is no such key, or it was purged.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is not deleted; else as for deactivating it.
+    async fn undelete_api_key(
+        &self,
+        id: &KeyId,
+        options: &ChangeOptions,
+    ) -> Result<Option<KeyMetadata>>;
+
+    /// All versions of `id`, newest first, also of a deleted key; no secret. `None` if there is no
+    /// such key.
+    ///
+    /// # Errors
+    /// `Integrity` if the row of one is missing, or not as it was written; `Store`, and `Kms` where
+    /// the row MAC keys are not open yet.
+    async fn key_history(&self, id: &KeyId) -> Result<Option<Vec<VersionMetadata>>>;
+
+    /// Makes what version `to` of `id` holds current again: sealed anew, as the newest version,
+    /// whose number this gives. The expiry stays as it is. `None` if there is no such key.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there is no such version, it was shredded, or it is the current one; else as
+    /// for reading and storing.
+    async fn rollback_api_key(
+        &self,
+        id: &KeyId,
+        to: Version,
+        options: &ChangeOptions,
+    ) -> Result<Option<Version>>;
+
+    /// Replaces what `id` holds by `key`, in two phases: the new version is stored as pending, tested
+    /// if the manager was built with a [`KeyTest`], and then made current; its number. The old one is
+    /// retiring for `options.overlap`. `None` if there is no such key.
+    ///
+    /// # Errors
+    /// What the test said; `Conflict` if another rotation or a deletion overtook this one; else as
+    /// for storing. Then the old version is current as before, but for an error of kind `Store`,
+    /// after which either may be.
+    async fn rotate_api_key(
+        &self,
+        id: &KeyId,
+        key: ApiKey,
+        options: &RotateOptions,
+    ) -> Result<Option<Version>>;
+
+    /// Shreds the envelopes of the oldest versions of `id`, so that `keep` are left; how many. The
+    /// current one counts and stays; so do those that are pending, or still good at the service. The
+    /// history keeps them all. `None` if there is no such key.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `keep` is zero; else as for deactivating a key.
+    async fn prune_api_key(
+        &self,
+        id: &KeyId,
+        keep: u32,
+        options: &ChangeOptions,
+    ) -> Result<Option<u32>>;
 
     /// Forgets cached keys, and those being loaded; how many were cached.
     async fn evict(&self, what: &Evict) -> u64;

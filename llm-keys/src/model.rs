@@ -7,7 +7,7 @@ pub use self::caller::{Actor, Caller, Reason, RequestId};
 pub use self::filter::{Cursor, KeyFilter, Page, PageSize};
 pub use self::kept::Kept;
 pub use self::key_id::{KeyId, Owner};
-pub use self::metadata::{Integrity, KeyMetadata};
+pub use self::metadata::{Integrity, KeyMetadata, VersionMetadata};
 pub use self::notes::{Hint, Labels, Settings, TemplateRef};
 pub use self::row::{KeyRow, KeyState, RowMac, VersionRow, VersionState};
 pub use self::text::{KeyName, OwnerId, Service, SystemName, Tenant};

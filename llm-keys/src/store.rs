@@ -48,7 +48,7 @@ pub struct SystemRow {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Expect {
-    /// There is no key of this id.
+    /// There is no key of this id, or only one that the same change purges.
     Absent(KeyId),
     /// The key row of this record has this generation.
     Generation {
@@ -79,8 +79,8 @@ pub enum Expect {
 
 /// Everything that changes together: in one transaction, or not at all.
 ///
-/// `expect` is checked first, inside the transaction. Then rows are written: each replaces the row
-/// with its key (`record`; `record` and `version`; `tenant` and `name`) or is inserted. A key row
+/// `expect` is checked first, inside the transaction. Then `purge` is done, and rows are written: each
+/// replaces the row with its key (`record`; `record` and `version`; `tenant` and `name`) or is inserted. A key row
 /// needs an `Absent` or `Generation` in `expect`, a version row an expectation about its record, a
 /// system row one about its name, a purge a `Generation`; otherwise the change is refused as
 /// `InvalidInput`, because two writers could overwrite each other.
@@ -164,6 +164,7 @@ impl StoreCapabilities {
 /// | 18 | `version_scan` gives each version that has an envelope once, with its key, whatever the tenant | `testing::store::a_scan_covers_every_envelope_once` |
 /// | 19 | `system_list` gives every system record | `testing::store::all_system_records` |
 /// | 20 | `key_due` gives the keys that fall due before then, the most urgent first, whatever the tenant and state | `testing::store::due_keys_are_found` |
+/// | 21 | A key can be purged and another of the same id inserted in one change | `testing::store::a_purged_key_makes_room` |
 #[async_trait]
 pub trait KeyStore: fmt::Debug + Send + Sync {
     /// A key and its current version, in one read.

@@ -1,6 +1,6 @@
 //! `delete SERVICE`.
 
-use llm_keys::{ChangeOptions, SecureKeyManager as _};
+use llm_keys::{DeleteOptions, SecureKeyManager as _};
 use serde_json::json;
 
 use super::confirm::{Question, confirm};
@@ -20,7 +20,7 @@ pub(crate) async fn run(args: &DeleteArgs, connect: &Connect<'_>) -> Result<()> 
         confirm(&question, output)?;
     }
     let deleted = match connect.keeper_if_there().await? {
-        Some(keys) => keys.delete_api_key(&id, &ChangeOptions::default()).await?,
+        Some(keys) => keys.delete_api_key(&id, &DeleteOptions::default()).await?,
         None => false,
     };
     if !deleted {

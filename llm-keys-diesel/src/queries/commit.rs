@@ -32,6 +32,9 @@ pub(crate) async fn commit(conn: &mut Conn, change: &Change) -> Result<()> {
 
 async fn make_in_txn(conn: &mut Conn, change: &Change) -> Result<()> {
     let ids = expect::check_in_txn(conn, change).await?;
+    for record in &change.purge {
+        purge(conn, *record).await?;
+    }
     for row in &change.keys {
         let replaces = change
             .expect
@@ -43,9 +46,6 @@ async fn make_in_txn(conn: &mut Conn, change: &Change) -> Result<()> {
         // A key that is new in this change has no versions yet.
         let fresh = !ids.contains_key(&row.record);
         write_version(conn, row, fresh).await?;
-    }
-    for record in &change.purge {
-        purge(conn, *record).await?;
     }
     for row in &change.system {
         write_system(conn, row).await?;

@@ -30,7 +30,7 @@ pub(super) async fn check_in_txn(conn: &mut Conn, change: &Change) -> Result<Has
     let mut ids = HashMap::new();
     for expect in &change.expect {
         let holds = match expect {
-            Expect::Absent(id) => is_absent(conn, id).await?,
+            Expect::Absent(id) => is_absent(conn, id, &change.purge).await?,
             Expect::Generation { record, generation } => {
                 match generation_of(conn, *record).await? {
                     Some((found, id)) => {
@@ -59,13 +59,14 @@ pub(super) async fn check_in_txn(conn: &mut Conn, change: &Change) -> Result<Has
     Ok(ids)
 }
 
-async fn is_absent(conn: &mut Conn, id: &KeyId) -> Result<bool> {
+async fn is_absent(conn: &mut Conn, id: &KeyId, purge: &[Uuid]) -> Result<bool> {
     let path = id.path();
     let found: Option<String> = on_backend!(conn, |conn| {
         record_of(id.tenant.as_str(), &path).first(conn).await.optional()
     })
     .map_err(|error| failed(OP, error))?;
-    Ok(found.is_none())
+    Ok(found
+        .is_none_or(|found| purge.iter().any(|record| record.hyphenated().to_string() == found)))
 }
 
 async fn generation_of(conn: &mut Conn, record: Uuid) -> Result<Option<(i64, KeyId)>> {

@@ -7,7 +7,9 @@ use tokio::sync::OnceCell;
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
 use super::mac_keys::MacKeyring;
+use super::options::Retention;
 use super::pins::Pinned;
+use super::rotate::KeyTest;
 use super::uses::Uses;
 use crate::cache::SecretCache;
 use crate::clock::{Clock, SystemClock};
@@ -121,6 +123,9 @@ pub struct Builder<K, S> {
     readable: bool,
     flush_every: Duration,
     check_on_start: bool,
+    retention: Retention,
+    rotation_test: Option<Arc<dyn KeyTest>>,
+    tend_every: Duration,
 }
 
 impl Builder<(), ()> {
@@ -136,6 +141,9 @@ impl Builder<(), ()> {
             readable: false,
             flush_every: Duration::from_secs(10),
             check_on_start: false,
+            retention: Retention::default(),
+            rotation_test: None,
+            tend_every: Duration::from_secs(60 * 60),
         }
     }
 }
@@ -201,6 +209,25 @@ impl<K, S> Builder<K, S> {
         self
     }
 
+    /// How many old versions, and for how long deleted keys are kept.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// What tests a new key before a rotation makes it current; nothing unless said.
+    pub fn rotation_test(mut self, test: impl KeyTest + 'static) -> Self {
+        self.rotation_test = Some(Arc::new(test));
+        self
+    }
+
+    /// How often what is due is done, by [`EnvelopeKeyManager::tend`]: every hour unless said; zero
+    /// leaves it to the caller.
+    pub fn tend_every(mut self, every: Duration) -> Self {
+        self.tend_every = every;
+        self
+    }
+
     fn with<K2, S2>(self, parts: impl FnOnce(K, S) -> (K2, S2)) -> Builder<K2, S2> {
         let (kms, store) = parts(self.kms, self.store);
         Builder {
@@ -214,6 +241,9 @@ impl<K, S> Builder<K, S> {
             readable: self.readable,
             flush_every: self.flush_every,
             check_on_start: self.check_on_start,
+            retention: self.retention,
+            rotation_test: self.rotation_test,
+            tend_every: self.tend_every,
         }
     }
 }
@@ -246,6 +276,8 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
             cache: SecretCache::new(cache.ttl, cache.serve_stale_for, cache.capacity),
             caller: Arc::new(self.caller),
             readable: self.readable,
+            retention: self.retention,
+            rotation_test: self.rotation_test,
             uses: Uses::default(),
             sentinel_is_there: OnceCell::new(),
         });
@@ -253,6 +285,7 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
             core.check_start().await?;
         }
         Uses::write_behind(&core, self.flush_every);
+        Core::tend_behind(&core, self.tend_every);
         Ok(EnvelopeKeyManager::from_core(core))
     }
 }

@@ -25,9 +25,7 @@ impl Core {
         };
         for _ in 0..ATTEMPTS {
             let (mut key, current) = match self.find_key(id).await {
-                Ok(Some((key, current))) if !matches!(key.state, KeyState::Deleted { .. }) => {
-                    (key, current)
-                }
+                Ok(Some((key, current))) if Self::is_there(key.state) => (key, current),
                 Ok(_) => return self.missing(action, id, &caller).await.map(|()| None),
                 Err(error) => return Err(self.failed(action, id, &caller, error).await),
             };

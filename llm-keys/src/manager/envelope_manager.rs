@@ -9,8 +9,12 @@ use uuid::Uuid;
 use super::SecureKeyManager;
 use super::builder::{Builder, CacheOptions};
 use super::mac_keys::MacKeyring;
-use super::options::{ChangeOptions, Evict, OpenOptions, Opened, StoreOptions};
+use super::options::{
+    ChangeOptions, DeleteOptions, Evict, OpenOptions, Opened, Retention, RotateOptions,
+    StoreOptions,
+};
 use super::pins::Pinned;
+use super::rotate::KeyTest;
 use super::uses::Uses;
 use crate::cache::{CacheStatistics, SecretCache};
 use crate::clock::Clock;
@@ -20,6 +24,7 @@ use crate::kms::KmsSet;
 use crate::kms::local::LocalKms;
 use crate::model::{
     Caller, Cursor, KeyFilter, KeyId, KeyMetadata, KeyState, Page, PageSize, Version,
+    VersionMetadata,
 };
 use crate::random::Random;
 use crate::secret::ApiKey;
@@ -46,6 +51,8 @@ pub(super) struct Core {
     pub(super) cache: SecretCache,
     pub(super) caller: Arc<Caller>,
     pub(super) readable: bool,
+    pub(super) retention: Retention,
+    pub(super) rotation_test: Option<Arc<dyn KeyTest>>,
     pub(super) uses: Uses,
     /// Set once the sentinel is known to be stored, or not to be ours to make.
     pub(super) sentinel_is_there: OnceCell<()>,
@@ -134,8 +141,47 @@ impl SecureKeyManager for EnvelopeKeyManager {
         self.core.change_state(id, KeyState::Active, options).await
     }
 
-    async fn delete_api_key(&self, id: &KeyId, options: &ChangeOptions) -> Result<bool> {
+    async fn delete_api_key(&self, id: &KeyId, options: &DeleteOptions) -> Result<bool> {
         self.core.delete(id, options).await
+    }
+
+    async fn undelete_api_key(
+        &self,
+        id: &KeyId,
+        options: &ChangeOptions,
+    ) -> Result<Option<KeyMetadata>> {
+        self.core.undelete(id, options).await
+    }
+
+    async fn key_history(&self, id: &KeyId) -> Result<Option<Vec<VersionMetadata>>> {
+        self.core.history(id).await
+    }
+
+    async fn rollback_api_key(
+        &self,
+        id: &KeyId,
+        to: Version,
+        options: &ChangeOptions,
+    ) -> Result<Option<Version>> {
+        self.core.rollback(id, to, options).await
+    }
+
+    async fn rotate_api_key(
+        &self,
+        id: &KeyId,
+        key: ApiKey,
+        options: &RotateOptions,
+    ) -> Result<Option<Version>> {
+        self.core.rotate(id, &key, options).await
+    }
+
+    async fn prune_api_key(
+        &self,
+        id: &KeyId,
+        keep: u32,
+        options: &ChangeOptions,
+    ) -> Result<Option<u32>> {
+        self.core.prune(id, keep, options).await
     }
 
     async fn evict(&self, what: &Evict) -> u64 {

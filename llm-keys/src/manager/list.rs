@@ -22,7 +22,7 @@ impl Core {
         Ok(there.map(|row| self.shown(row)))
     }
 
-    fn shown(&self, row: KeyRow) -> KeyMetadata {
+    pub(super) fn shown(&self, row: KeyRow) -> KeyMetadata {
         let integrity = self.integrity(&row);
         KeyMetadata::of(row, integrity)
     }

@@ -39,6 +39,9 @@ impl Core {
         match self.find_version(&key, version).await? {
             None => Ok(None),
             Some(row) if row.state == VersionState::Shredded => Ok(None),
+            Some(row) if row.state == VersionState::Pending => {
+                Err(Error::invalid(OP, "the version is pending: its rotation has not ended"))
+            }
             Some(row) => {
                 if !self.is_readable(&key)? {
                     return Ok(None);

@@ -1,5 +1,7 @@
 //! What goes into the manager's calls beside the key, and what `open` gives back.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::clock::Micros;
@@ -70,6 +72,106 @@ impl StoreOptions {
         self.settings = Some(settings);
         self
     }
+
+    /// To be replaced so often; zero days: no rule.
+    #[must_use]
+    pub fn rotate_every(mut self, days: Days) -> Self {
+        self.rotate_every = Some(days);
+        self
+    }
+}
+
+/// How to rotate a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct RotateOptions {
+    /// As for storing the new version.
+    pub store: StoreOptions,
+    /// How long the service still takes the old version: so long it is `Retiring`. A day unless
+    /// said; zero retires it at once.
+    pub overlap: Duration,
+}
+
+impl Default for RotateOptions {
+    fn default() -> Self {
+        Self { store: StoreOptions::default(), overlap: Duration::from_secs(24 * 60 * 60) }
+    }
+}
+
+impl RotateOptions {
+    /// Stored like this.
+    #[must_use]
+    pub fn store(mut self, store: StoreOptions) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// The old version is good for so long.
+    #[must_use]
+    pub fn overlap(mut self, overlap: Duration) -> Self {
+        self.overlap = overlap;
+        self
+    }
+}
+
+/// How to delete a key.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct DeleteOptions {
+    /// Who deletes it; the manager's own caller if left out.
+    pub caller: Option<Caller>,
+    /// At once and for good: its rows go, and what sealed it is shredded with them. Otherwise it can
+    /// be undeleted for as long as [`Retention::deleted`] says.
+    pub now: bool,
+}
+
+impl DeleteOptions {
+    /// Deleted by `caller`.
+    #[must_use]
+    pub fn caller(mut self, caller: Caller) -> Self {
+        self.caller = Some(caller);
+        self
+    }
+
+    /// At once and for good.
+    #[must_use]
+    pub fn now(mut self) -> Self {
+        self.now = true;
+        self
+    }
+}
+
+/// How long what is not in use any more is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Retention {
+    /// How many versions of a key keep their envelope, the current one among them: 10 unless said,
+    /// at least 1. Versions that are pending, or still good at the service, are kept beyond it.
+    pub versions: u32,
+    /// How long a deleted key can be undeleted: 30 days unless said. Zero: deleting is for good.
+    pub deleted: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { versions: 10, deleted: Duration::from_secs(30 * 24 * 60 * 60) }
+    }
+}
+
+impl Retention {
+    /// Keeps so many versions.
+    #[must_use]
+    pub fn versions(mut self, versions: u32) -> Self {
+        self.versions = versions;
+        self
+    }
+
+    /// Keeps a deleted key for so long.
+    #[must_use]
+    pub fn deleted(mut self, deleted: Duration) -> Self {
+        self.deleted = deleted;
+        self
+    }
 }
 
 /// How to read a key.
@@ -98,7 +200,7 @@ impl OpenOptions {
     }
 }
 
-/// How to change a key's state, or delete it.
+/// How to change a key, where there is nothing more to say than who does it.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ChangeOptions {

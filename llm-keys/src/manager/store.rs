@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::envelope_manager::Core;
 use super::options::{ExpectVersion, StoreOptions};
-use super::write::{ATTEMPTS, Draft};
+use super::write::{ATTEMPTS, Draft, Place};
 use crate::context::EncryptionContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Action;
@@ -67,38 +67,54 @@ impl Core {
         caller: &Caller,
     ) -> Result<(Draft, Version)> {
         let found = self.find_key(id).await?;
+        let (found, replaces) = match found {
+            // What was deleted makes room: it is another record from here on.
+            Some((key, _)) if matches!(key.state, KeyState::Deleted { .. }) => {
+                (None, Some(Place::of(&key)))
+            }
+            found => (found, None),
+        };
         check_expected(found.as_ref().map(|(row, _)| row), options.expect_version)?;
         let new = found.is_none();
         let (mut row, replaced) = match found {
             Some(found) => found,
             None => (self.new_row(id)?, None),
         };
+        let sealed = self.seal_next(&mut row, key, caller).await?;
+        let version = sealed.version;
+        row.current = Some(version);
+        describe(&mut row, key, options);
+        let current = VersionRow { state: VersionState::Live, ..sealed };
+        let retired = replaced.map(|old| VersionRow { state: VersionState::Retired, ..old });
+        let mut others: Vec<_> = retired.into_iter().collect();
+        self.shred_surplus(&row, &mut others).await?;
+        Ok((
+            Draft { key: row, new, replaces, current: Some(current), others, sealed: true },
+            version,
+        ))
+    }
+
+    /// The next version of `row`, sealed and pending; its number is taken.
+    pub(super) async fn seal_next(
+        &self,
+        row: &mut KeyRow,
+        key: &ApiKey,
+        caller: &Caller,
+    ) -> Result<VersionRow> {
         let version = match row.latest {
             Some(latest) => latest
                 .next()
                 .ok_or_else(|| Error::invalid(OP, "the key has used up all version numbers"))?,
             None => Version::FIRST,
         };
-        let context = EncryptionContext::of_key(id, row.record, version);
+        let context = EncryptionContext::of_key(&row.id, row.record, version);
         let (envelope, rewrap) = self.seal(&context, key.as_bytes()).await?;
-
-        row.current = Some(version);
         row.latest = Some(version);
-        row.hint = Hint::of(key);
-        row.expires_at = options.expires_at;
-        if let KeyState::Deleted { .. } = row.state {
-            row.state = KeyState::Active;
-        }
-        row.labels = options.labels.clone().unwrap_or(row.labels);
-        row.settings = options.settings.clone().unwrap_or(row.settings);
-        row.template = options.template.clone().or(row.template);
-        row.rotate_every = options.rotate_every.or(row.rotate_every);
-
-        let current = VersionRow {
+        Ok(VersionRow {
             record: row.record,
             version,
             generation: 0,
-            state: VersionState::Live,
+            state: VersionState::Pending,
             envelope: Some(envelope),
             rewrap,
             by: caller.actor.clone(),
@@ -106,10 +122,7 @@ impl Core {
             created_at: self.clock.now(),
             last_used_at: None,
             mac: None,
-        };
-        let retired = replaced.map(|old| VersionRow { state: VersionState::Retired, ..old });
-        let others = retired.into_iter().collect();
-        Ok((Draft { key: row, new, current: Some(current), others, sealed: true }, version))
+        })
     }
 
     fn new_row(&self, id: &KeyId) -> Result<KeyRow> {
@@ -138,7 +151,27 @@ impl Core {
     }
 }
 
-fn check_expected(row: Option<&KeyRow>, expect: Option<ExpectVersion>) -> Result<()> {
+/// Takes over what `options` say of a key whose current version is `key` from now on.
+pub(super) fn describe(row: &mut KeyRow, key: &ApiKey, options: &StoreOptions) {
+    row.hint = Hint::of(key);
+    row.expires_at = options.expires_at;
+    if let Some(labels) = &options.labels {
+        row.labels.clone_from(labels);
+    }
+    if let Some(settings) = &options.settings {
+        row.settings.clone_from(settings);
+    }
+    if let Some(template) = &options.template {
+        row.template = Some(template.clone());
+    }
+    if let Some(days) = options.rotate_every {
+        row.rotate_every = Some(days).filter(|days| days.0 > 0);
+    }
+}
+
+/// # Errors
+/// `Conflict` if `expect` does not hold for what was found.
+pub(super) fn check_expected(row: Option<&KeyRow>, expect: Option<ExpectVersion>) -> Result<()> {
     let current = row.and_then(|row| row.current);
     let detail = match (expect, current) {
         (None, _) | (Some(ExpectVersion::Absent), None) => return Ok(()),

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::envelope_manager::Core;
 use super::row_mac::MacKeys;
 use crate::clock::Micros;
@@ -24,6 +26,8 @@ pub(super) struct Draft {
     pub(super) key: KeyRow,
     /// Whether the key is new. One that is not must still have the generation in `key`.
     pub(super) new: bool,
+    /// A deleted key of the same id that makes room for a new one.
+    pub(super) replaces: Option<Place>,
     /// The row of the version that will be current, changed or not; `None` if there will be none.
     pub(super) current: Option<VersionRow>,
     /// Other version rows that change.
@@ -32,20 +36,38 @@ pub(super) struct Draft {
     pub(super) sealed: bool,
 }
 
+/// A key row as it was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    record: Uuid,
+    generation: u64,
+}
+
+impl Place {
+    pub(super) fn of(key: &KeyRow) -> Self {
+        Self { record: key.record, generation: key.generation }
+    }
+
+    /// That it has not changed since.
+    pub(super) fn expected(self) -> Expect {
+        Expect::Generation { record: self.record, generation: self.generation }
+    }
+}
+
 impl Draft {
     /// A change of a key that is stored, whose current version stays.
     pub(super) fn of(key: KeyRow, current: Option<VersionRow>) -> Self {
-        Self { key, new: false, current, others: Vec::new(), sealed: false }
+        Self { key, new: false, replaces: None, current, others: Vec::new(), sealed: false }
     }
 
     /// The key as it will be, and the rows to write, each bound to the others, with what must hold.
     fn bind(mut self, now: Micros, keys: &MacKeys) -> Result<(KeyRow, Change)> {
-        let expect = match self.new {
+        let mut expect = vec![match self.new {
             true => Expect::Absent(self.key.id.clone()),
-            false => {
-                Expect::Generation { record: self.key.record, generation: self.key.generation }
-            }
-        };
+            false => Place::of(&self.key).expected(),
+        }];
+        expect.extend(self.replaces.map(Place::expected));
+        let purge = self.replaces.iter().map(|place| place.record).collect();
         self.key.generation += 1;
         self.key.updated_at = now;
         let mut versions: Vec<_> = self.others.into_iter().chain(self.current.clone()).collect();
@@ -60,7 +82,7 @@ impl Draft {
         self.key.due_at = due_at(&self.key, self.current.as_ref());
         self.key.mac = Some(keys.of_key(&self.key)?);
         let keys = vec![self.key.clone()];
-        Ok((self.key, Change { expect: vec![expect], keys, versions, ..Change::default() }))
+        Ok((self.key, Change { expect, keys, versions, purge, ..Change::default() }))
     }
 }
 

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::caller::{Actor, Reason};
 use super::key_id::KeyId;
 use super::notes::{Hint, Labels, Settings, TemplateRef};
-use super::row::{KeyRow, KeyState};
+use super::row::{KeyRow, KeyState, VersionRow, VersionState};
 use super::version::{Days, Version};
 use crate::clock::Micros;
 
@@ -60,6 +61,9 @@ pub struct KeyMetadata {
     pub expires_at: Option<Micros>,
     /// How often it should be replaced.
     pub rotate_every: Option<Days>,
+    /// When something falls due: the purge of a deleted key; else its expiry or its rotation,
+    /// whichever is first.
+    pub due_at: Option<Micros>,
     /// When it was first stored.
     pub created_at: Micros,
     /// When its row last changed.
@@ -85,10 +89,46 @@ impl KeyMetadata {
             hint: row.hint,
             expires_at: row.expires_at,
             rotate_every: row.rotate_every,
+            due_at: row.due_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
             last_used_at: row.last_used_at,
             integrity,
+        }
+    }
+}
+
+/// Everything about a version of a key that is not secret.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct VersionMetadata {
+    /// Which one.
+    pub version: Version,
+    /// Whether it is the one that `get` returns.
+    pub current: bool,
+    /// Where it is in its life.
+    pub state: VersionState,
+    /// Who wrote it.
+    pub by: Actor,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// When.
+    pub created_at: Micros,
+    /// When it was last given out, to within a flush interval.
+    pub last_used_at: Option<Micros>,
+}
+
+impl VersionMetadata {
+    /// What may be shown of `row`, a version of `key`, at the moment `now`.
+    pub fn of(row: VersionRow, key: &KeyRow, now: Micros) -> Self {
+        Self {
+            version: row.version,
+            current: key.current == Some(row.version),
+            state: row.state.at(now),
+            by: row.by,
+            reason: row.reason,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
         }
     }
 }

@@ -77,6 +77,16 @@ impl VersionState {
             Self::Shredded => "shredded",
         }
     }
+
+    /// What it is at the moment `now`: a version is retired when its overlap has passed, whether or
+    /// not anybody has written so.
+    #[must_use]
+    pub fn at(self, now: Micros) -> Self {
+        match self {
+            Self::Retiring { until } if until <= now => Self::Retired,
+            state => state,
+        }
+    }
 }
 
 impl fmt::Display for VersionState {

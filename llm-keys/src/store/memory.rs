@@ -216,7 +216,7 @@ struct State {
 impl State {
     /// Everything that can stop a change, so that nothing stops [`apply`](Self::apply).
     fn check(&self, change: &Change) -> Result<()> {
-        if !change.expect.iter().all(|expect| self.holds(expect)) {
+        if !change.expect.iter().all(|expect| self.holds(expect, &change.purge)) {
             return Err(conflict("the key changed meanwhile"));
         }
         let (mut places, mut records) = (BTreeSet::new(), BTreeSet::new());
@@ -225,7 +225,10 @@ impl State {
                 .expect
                 .iter()
                 .any(|e| matches!(e, Expect::Generation { record, .. } if *record == row.record));
-            let taken = self.keys.get(&place(&row.id)).is_some_and(|old| old.record != row.record);
+            let taken = self
+                .keys
+                .get(&place(&row.id))
+                .is_some_and(|old| old.record != row.record && !change.purge.contains(&old.record));
             if taken || !replaces && self.records.contains_key(&row.record) {
                 return Err(conflict("another key has this id or this record"));
             }
@@ -236,9 +239,11 @@ impl State {
         Ok(())
     }
 
-    fn holds(&self, expect: &Expect) -> bool {
+    fn holds(&self, expect: &Expect, purge: &[Uuid]) -> bool {
         match expect {
-            Expect::Absent(id) => !self.keys.contains_key(&place(id)),
+            Expect::Absent(id) => {
+                self.keys.get(&place(id)).is_none_or(|row| purge.contains(&row.record))
+            }
             Expect::Generation { record, generation } => {
                 let row = self.records.get(record).and_then(|place| self.keys.get(place));
                 row.is_some_and(|row| row.generation == *generation)
@@ -257,6 +262,10 @@ impl State {
 
     fn apply(&mut self, change: Change) {
         let mut touched = BTreeSet::new();
+        for record in change.purge {
+            touched.extend(self.remove(record).map(|row| row.id));
+            self.versions.remove(&record);
+        }
         for mut row in change.keys {
             if let Some(old) = self.remove(row.record) {
                 row.last_used_at = old.last_used_at;
@@ -274,10 +283,6 @@ impl State {
                 row.last_used_at = old.last_used_at;
             }
             versions.insert(row.version, row);
-        }
-        for record in change.purge {
-            touched.extend(self.remove(record).map(|row| row.id));
-            self.versions.remove(&record);
         }
         for row in change.system {
             self.system.insert((row.tenant.clone(), row.name.clone()), row);

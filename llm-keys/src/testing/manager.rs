@@ -39,6 +39,10 @@ use crate::store::KeyStore;
 
 pub use self::cached::{changes_beat_the_cache, the_cache_lives_its_ttl};
 pub use self::last_use::last_use_is_flushed;
+pub use self::life::{
+    a_deleted_key_can_come_back, a_rollback_is_a_new_version, a_rotation_has_two_phases,
+    history_tells_every_version, pruning_keeps_the_newest,
+};
 pub use self::moved::a_moved_envelope_is_refused;
 pub use self::outages::an_outage_is_never_none;
 pub use self::reads::{missing_is_none, stored_is_read_back};
@@ -53,6 +57,7 @@ pub use self::versions::{
 mod bed;
 mod cached;
 mod last_use;
+mod life;
 mod moved;
 mod outages;
 mod reads;
@@ -105,6 +110,11 @@ macro_rules! manager_conformance {
             last_use_is_flushed
             a_moved_envelope_is_refused
             deleted_and_stored_is_new
+            history_tells_every_version
+            a_rollback_is_a_new_version
+            a_rotation_has_two_phases
+            a_deleted_key_can_come_back
+            pruning_keeps_the_newest
         }
     };
     (@each $parts:ident, $build:tt, $($rule:ident)*) => {

@@ -39,10 +39,13 @@ use crate::clock::{Clock, Micros};
 use crate::error::Result;
 use crate::event::{Action, Event, EventSink, Outcome};
 use crate::kms::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
-use crate::manager::{ChangeOptions, Evict, OpenOptions, Opened, SecureKeyManager, StoreOptions};
+use crate::manager::{
+    ChangeOptions, DeleteOptions, Evict, OpenOptions, Opened, RotateOptions, SecureKeyManager,
+    StoreOptions,
+};
 use crate::model::{
     Cursor, KeyFilter, KeyId, KeyMetadata, KeyRow, Page, PageSize, Seq, SystemName, Tenant,
-    Version, VersionRow,
+    Version, VersionMetadata, VersionRow,
 };
 use crate::random::Random;
 use crate::secret::{ApiKey, DataKey};
@@ -174,7 +177,31 @@ mockall::mock! {
             id: &KeyId,
             options: &ChangeOptions,
         ) -> Result<Option<KeyMetadata>>;
-        async fn delete_api_key(&self, id: &KeyId, options: &ChangeOptions) -> Result<bool>;
+        async fn delete_api_key(&self, id: &KeyId, options: &DeleteOptions) -> Result<bool>;
+        async fn undelete_api_key(
+            &self,
+            id: &KeyId,
+            options: &ChangeOptions,
+        ) -> Result<Option<KeyMetadata>>;
+        async fn key_history(&self, id: &KeyId) -> Result<Option<Vec<VersionMetadata>>>;
+        async fn rollback_api_key(
+            &self,
+            id: &KeyId,
+            to: Version,
+            options: &ChangeOptions,
+        ) -> Result<Option<Version>>;
+        async fn rotate_api_key(
+            &self,
+            id: &KeyId,
+            key: ApiKey,
+            options: &RotateOptions,
+        ) -> Result<Option<Version>>;
+        async fn prune_api_key(
+            &self,
+            id: &KeyId,
+            keep: u32,
+            options: &ChangeOptions,
+        ) -> Result<Option<u32>>;
         async fn evict(&self, what: &Evict) -> u64;
         async fn refresh(&self, id: &KeyId) -> Result<Option<Version>>;
         async fn prewarm(&self, ids: &[KeyId]) -> Vec<(KeyId, Result<bool>)>;

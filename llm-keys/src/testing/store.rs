@@ -18,7 +18,8 @@ use crate::store::KeyStore;
 pub use self::due::due_keys_are_found;
 pub use self::events::events_ride_in_the_change;
 pub use self::expectations::{
-    absent_conflicts, stale_expectations_conflict, uncovered_writes_are_refused,
+    a_purged_key_makes_room, absent_conflicts, stale_expectations_conflict,
+    uncovered_writes_are_refused,
 };
 pub use self::feed::the_feed_names_changed_keys;
 pub use self::ids::ids_never_collide;
@@ -75,6 +76,7 @@ macro_rules! key_store_conformance {
             a_scan_covers_every_envelope_once
             all_system_records
             due_keys_are_found
+            a_purged_key_makes_room
         }
     };
     (@each $name:ident, $open:tt, $($rule:ident)*) => {

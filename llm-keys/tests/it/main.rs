@@ -22,6 +22,7 @@ mod kms_trouble;
 #[cfg(feature = "kms-vault")]
 mod kms_vault;
 mod manager;
+mod manager_life;
 mod manager_outage;
 mod manager_sentinel;
 mod manager_verified;

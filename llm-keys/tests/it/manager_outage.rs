@@ -11,8 +11,8 @@ use llm_keys::model::SystemName;
 use llm_keys::store::{Change, Expect, KeyStore as _, MemoryStore};
 use llm_keys::testing::fakes::{FakeKms, FakeStore, ManualClock};
 use llm_keys::{
-    ApiKey, ChangeOptions, EnvelopeKeyManager, ErrorKind, KeyId, Micros, OpenOptions,
-    SecureKeyManager as _, Served, StoreOptions, Tenant,
+    ApiKey, ChangeOptions, DeleteOptions, EnvelopeKeyManager, ErrorKind, KeyId, Micros,
+    OpenOptions, SecureKeyManager as _, Served, StoreOptions, Tenant,
 };
 
 const TTL: Duration = Duration::from_secs(1000);
@@ -118,7 +118,7 @@ async fn what_others_changed_is_not_served() {
     assert_eq!(bed.served().await, Err(ErrorKind::Inactive));
 
     let bed = past_its_time(STALE).await;
-    bed.other().await.delete_api_key(&bed.id, &options).await.unwrap();
+    bed.other().await.delete_api_key(&bed.id, &DeleteOptions::default()).await.unwrap();
     assert_eq!(bed.served().await, Ok(None));
 
     let bed = past_its_time(STALE).await;

@@ -67,6 +67,13 @@ impl Script {
         self.calls_gate.until(calls).await;
     }
 
+    /// Waits until no call hangs any more: those that were released have gone on.
+    pub async fn until_none_held(&self) {
+        for gate in [&self.calls_gate, &self.answers_gate] {
+            let _ = gate.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
+        }
+    }
+
     /// Waits until that many calls hang at once whose [answers are held](Self::hold_answers).
     pub async fn until_answers_held(&self, calls: u64) {
         self.answers_gate.until(calls).await;

@@ -6,7 +6,7 @@ use super::Parts;
 use super::bed::{Bed, TICK, TTL, api_key, found, id, kind};
 use crate::clock::Micros;
 use crate::error::{ErrorKind, StoreFault};
-use crate::manager::{ChangeOptions, Evict, SecureKeyManager, StoreOptions};
+use crate::manager::{ChangeOptions, DeleteOptions, Evict, SecureKeyManager, StoreOptions};
 use crate::model::{KeyId, Owner};
 use crate::testing::fakes::ManualClock;
 
@@ -29,7 +29,7 @@ impl Means {
                 manager.store_api_key(id, key, &options).await.map(drop)
             }
             Self::Deactivate => manager.deactivate_api_key(id, &options).await.map(drop),
-            Self::Delete => manager.delete_api_key(id, &options).await.map(drop),
+            Self::Delete => manager.delete_api_key(id, &DeleteOptions::default()).await.map(drop),
         }
     }
 
@@ -111,6 +111,8 @@ async fn change_by_a_caller_that_goes_away<M: SecureKeyManager + 'static>(
     // Aborted, or finished because the manager goes on without its caller.
     let _ = change.await;
     bed.store.commits().release();
+    // Or the next time it would be taken for the call that is to hang then.
+    bed.store.commits().until_none_held().await;
 }
 
 /// Rule 11.

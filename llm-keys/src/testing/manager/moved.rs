@@ -4,7 +4,7 @@ use super::Parts;
 use super::bed::{Bed, found, id, number};
 use crate::envelope::Envelope;
 use crate::error::{ErrorKind, IntegrityFault};
-use crate::manager::{ChangeOptions, Evict, SecureKeyManager};
+use crate::manager::{DeleteOptions, Evict, SecureKeyManager};
 use crate::model::{KeyId, KeyRow, VersionRow};
 use crate::store::{Change, Expect, KeyStore as _};
 
@@ -38,7 +38,7 @@ pub async fn a_moved_envelope_is_refused<M: SecureKeyManager + 'static>(
     refused_without_a_call(&bed, &alice).await;
 
     // An old record's envelope put into the new one.
-    bed.manager.delete_api_key(&alice, &ChangeOptions::default()).await.unwrap();
+    bed.manager.delete_api_key(&alice, &DeleteOptions::default().now()).await.unwrap();
     assert_eq!(bed.put(&alice, "sk-again").await, number(1));
     let good = bed.rows(&alice).await.unwrap().1.unwrap().envelope;
     replace_envelope(&bed, &alice, stolen).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Parts;
 use super::bed::{Bed, found, id, kind, number};
 use crate::error::{ErrorKind, IntegrityFault, KmsFault, StoreFault};
-use crate::manager::{ChangeOptions, Evict, SecureKeyManager};
+use crate::manager::{ChangeOptions, DeleteOptions, Evict, SecureKeyManager};
 use crate::model::{KeyFilter, KeyState, PageSize};
 use crate::random::SystemRandom;
 use crate::testing::fakes::FailingRandom;
@@ -65,7 +65,10 @@ async fn store_fails<M: SecureKeyManager + 'static>(bed: &Bed<M>, fault: ErrorKi
         assert_eq!(kind(bed.manager.refresh(id).await), Err(fault));
         assert_eq!(kind(bed.manager.deactivate_api_key(id, &options).await), Err(fault));
         assert_eq!(kind(bed.manager.activate_api_key(id, &options).await), Err(fault));
-        assert_eq!(kind(bed.manager.delete_api_key(id, &options).await), Err(fault));
+        assert_eq!(
+            kind(bed.manager.delete_api_key(id, &DeleteOptions::default()).await),
+            Err(fault)
+        );
     }
     let filter = KeyFilter::default();
     let listed = bed.manager.list_api_keys(&filter, None, PageSize::default()).await;
@@ -78,7 +81,10 @@ async fn store_fails<M: SecureKeyManager + 'static>(bed: &Bed<M>, fault: ErrorKi
         assert_eq!(kind(bed.try_put(id, "sk-lost").await), Err(fault));
     }
     assert_eq!(kind(bed.manager.deactivate_api_key(&there, &options).await), Err(fault));
-    assert_eq!(kind(bed.manager.delete_api_key(&there, &options).await), Err(fault));
+    assert_eq!(
+        kind(bed.manager.delete_api_key(&there, &DeleteOptions::default()).await),
+        Err(fault)
+    );
     bed.store.heal();
     assert_eq!((bed.rows(&there).await, bed.rows(&absent).await), (before, None));
     assert_eq!(bed.get(&there).await.unwrap(), found("sk-there"), "as soon as it is back");

@@ -2,7 +2,9 @@
 
 use super::Parts;
 use super::bed::{Bed, caller, found, id, number};
-use crate::manager::{ChangeOptions, OpenOptions, SecureKeyManager, Served, StoreOptions};
+use crate::manager::{
+    ChangeOptions, DeleteOptions, OpenOptions, SecureKeyManager, Served, StoreOptions,
+};
 use crate::model::{KeyFilter, KeyId, KeyState, Labels, PageSize, Settings};
 use crate::secret::ApiKey;
 
@@ -93,7 +95,7 @@ pub async fn missing_is_none<M: SecureKeyManager + 'static>(build: impl AsyncFn(
         assert_eq!(bed.manager.key_metadata(&absent).await.unwrap(), None);
         assert_eq!(bed.manager.deactivate_api_key(&absent, &options).await.unwrap(), None);
         assert_eq!(bed.manager.activate_api_key(&absent, &options).await.unwrap(), None);
-        assert!(!bed.manager.delete_api_key(&absent, &options).await.unwrap());
+        assert!(!bed.manager.delete_api_key(&absent, &DeleteOptions::default()).await.unwrap());
         assert_eq!(bed.manager.refresh(&absent).await.unwrap(), None);
         let warmed = bed.manager.prewarm(&[absent.clone(), other.clone()]).await;
         let warmed: Vec<_> = warmed.into_iter().map(|(id, there)| (id, there.unwrap())).collect();
@@ -105,7 +107,7 @@ pub async fn missing_is_none<M: SecureKeyManager + 'static>(build: impl AsyncFn(
     // A miss is not remembered, and a deleted key is as missing as any.
     bed.put(&absent, "sk-now").await;
     assert_eq!(bed.get(&absent).await.unwrap(), found("sk-now"));
-    assert!(bed.manager.delete_api_key(&absent, &options).await.unwrap());
+    assert!(bed.manager.delete_api_key(&absent, &DeleteOptions::default()).await.unwrap());
     nothing_there().await;
     assert_eq!(bed.get(&other).await.unwrap(), found("sk-other"));
 }

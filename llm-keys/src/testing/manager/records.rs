@@ -5,7 +5,8 @@ use super::bed::{Bed, api_key, caller, id, number};
 use crate::error::{ErrorKind, KmsFault, StoreFault};
 use crate::event::{Action, Event, Outcome};
 use crate::manager::{
-    ChangeOptions, Evict, ExpectVersion, OpenOptions, SecureKeyManager, StoreOptions,
+    ChangeOptions, DeleteOptions, Evict, ExpectVersion, OpenOptions, RotateOptions,
+    SecureKeyManager, StoreOptions,
 };
 use crate::model::{Caller, KeyFilter, PageSize, Reason, RequestId};
 
@@ -31,7 +32,10 @@ impl<M: SecureKeyManager + 'static> Log<'_, M> {
         let (manager, id) = (&self.bed.manager, id("a"));
         let change = ChangeOptions::default().caller(self.theirs.clone());
         let (ours, theirs) = (&self.ours, &self.theirs);
-        use Action::{KeyActivate, KeyDeactivate, KeyDelete, KeyGet, KeyStore};
+        use Action::{
+            KeyActivate, KeyDeactivate, KeyDelete, KeyGet, KeyPrune, KeyPurge, KeyRollback,
+            KeyRotate, KeyStore, KeyUndelete,
+        };
         use Outcome::{Missing, Ok};
 
         manager.get_api_key(&id).await.unwrap();
@@ -52,20 +56,39 @@ impl<M: SecureKeyManager + 'static> Log<'_, M> {
             manager.open(&id, &first).await.unwrap();
             self.one(KeyGet, Ok, ours, Some(1));
         }
+        let delete = DeleteOptions::default().caller(theirs.clone());
         manager.deactivate_api_key(&id, &change).await.unwrap();
         self.one(KeyDeactivate, Ok, theirs, Some(2));
         manager.get_api_key(&id).await.expect_err("it is inactive");
         self.one(KeyGet, Outcome::Failed(ErrorKind::Inactive), ours, None);
         manager.activate_api_key(&id, &ChangeOptions::default()).await.unwrap();
         self.one(KeyActivate, Ok, ours, Some(2));
-        manager.delete_api_key(&id, &change).await.unwrap();
+        manager.delete_api_key(&id, &delete).await.unwrap();
         self.one(KeyDelete, Ok, theirs, Some(2));
-        manager.delete_api_key(&id, &change).await.unwrap();
+        manager.delete_api_key(&id, &delete).await.unwrap();
         self.one(KeyDelete, Missing, theirs, None);
         manager.deactivate_api_key(&id, &change).await.unwrap();
         self.one(KeyDeactivate, Missing, theirs, None);
         manager.activate_api_key(&id, &change).await.unwrap();
         self.one(KeyActivate, Missing, theirs, None);
+        manager.undelete_api_key(&id, &change).await.unwrap();
+        self.one(KeyUndelete, Ok, theirs, Some(2));
+        manager.rollback_api_key(&id, number(1), &change).await.unwrap();
+        self.one(KeyRollback, Ok, theirs, Some(3));
+        manager.prune_api_key(&id, 1, &change).await.unwrap();
+        self.one(KeyPrune, Ok, theirs, Some(3));
+        manager.delete_api_key(&id, &delete.clone().now()).await.unwrap();
+        self.one(KeyPurge, Ok, theirs, Some(3));
+        manager.undelete_api_key(&id, &change).await.unwrap();
+        self.one(KeyUndelete, Missing, theirs, None);
+        manager.rollback_api_key(&id, number(1), &change).await.unwrap();
+        self.one(KeyRollback, Missing, theirs, None);
+        manager.prune_api_key(&id, 1, &change).await.unwrap();
+        self.one(KeyPrune, Missing, theirs, None);
+        let store = StoreOptions::default().caller(theirs.clone());
+        let rotate = RotateOptions::default().store(store);
+        manager.rotate_api_key(&id, api_key(SECRET), &rotate).await.unwrap();
+        self.one(KeyRotate, Missing, theirs, None);
     }
 
     async fn failures(&self) {
@@ -89,6 +112,7 @@ impl<M: SecureKeyManager + 'static> Log<'_, M> {
 
         let full = ErrorKind::Store(StoreFault::Full);
         let change = ChangeOptions::default().caller(self.theirs.clone());
+        let delete = DeleteOptions::default().caller(self.theirs.clone());
         self.bed.store.commits().fail_next(1, full);
         manager.store_api_key(&id, api_key(SECRET), &mine).await.expect_err("the store is full");
         self.failed(Action::KeyStore, full, &self.theirs);
@@ -96,10 +120,10 @@ impl<M: SecureKeyManager + 'static> Log<'_, M> {
         manager.deactivate_api_key(&id, &change).await.expect_err("the store is full");
         self.failed(Action::KeyDeactivate, full, &self.theirs);
         self.bed.store.commits().fail_next(1, full);
-        manager.delete_api_key(&id, &change).await.expect_err("the store is full");
+        manager.delete_api_key(&id, &delete).await.expect_err("the store is full");
         self.failed(Action::KeyDelete, full, &self.theirs);
         self.bed.store.fail(full);
-        manager.delete_api_key(&id, &change).await.expect_err("the store is down");
+        manager.delete_api_key(&id, &delete).await.expect_err("the store is down");
         self.failed(Action::KeyDelete, full, &self.theirs);
         self.bed.store.heal();
     }

@@ -9,7 +9,7 @@ use super::Parts;
 use super::bed::{Bed, found, id, kind, number};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Action, Event, EventSink, Outcome};
-use crate::manager::{ChangeOptions, Evict, OpenOptions, SecureKeyManager};
+use crate::manager::{ChangeOptions, DeleteOptions, Evict, OpenOptions, SecureKeyManager};
 use crate::testing::fakes::FailingSink;
 
 /// Rule 9, and rule 2 of [`EventSink`].
@@ -43,7 +43,7 @@ pub async fn a_failing_sink_stops_everything<M: SecureKeyManager + 'static>(
     }
     assert_eq!(kind(bed.get(&absent).await), stopped, "that a key is missing is an answer, too");
     assert_eq!(
-        kind(bed.manager.delete_api_key(&absent, &options).await),
+        kind(bed.manager.delete_api_key(&absent, &DeleteOptions::default()).await),
         Err(ErrorKind::EventSink)
     );
     let stopped = ErrorKind::EventSink;
@@ -52,7 +52,10 @@ pub async fn a_failing_sink_stops_everything<M: SecureKeyManager + 'static>(
     }
     assert_eq!(kind(bed.manager.deactivate_api_key(&there, &options).await), Err(stopped));
     assert_eq!(kind(bed.manager.activate_api_key(&there, &options).await), Err(stopped));
-    assert_eq!(kind(bed.manager.delete_api_key(&there, &options).await), Err(stopped));
+    assert_eq!(
+        kind(bed.manager.delete_api_key(&there, &DeleteOptions::default()).await),
+        Err(stopped)
+    );
     assert_eq!((bed.rows(&there).await, bed.rows(&absent).await), (before, None));
     assert!(sink.refused() > 0);
 
@@ -94,8 +97,8 @@ async fn operate<M: SecureKeyManager + 'static>(bed: &Bed<M>) {
     bed.manager.deactivate_api_key(&id, &options).await.unwrap();
     assert_eq!(bed.get_error(&id).await, ErrorKind::Inactive);
     bed.manager.activate_api_key(&id, &options).await.unwrap();
-    assert!(bed.manager.delete_api_key(&id, &options).await.unwrap());
-    assert!(!bed.manager.delete_api_key(&id, &options).await.unwrap());
+    assert!(bed.manager.delete_api_key(&id, &DeleteOptions::default()).await.unwrap());
+    assert!(!bed.manager.delete_api_key(&id, &DeleteOptions::default()).await.unwrap());
 }
 
 /// Wants some events, and fails if it is given another.

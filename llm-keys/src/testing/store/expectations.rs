@@ -141,3 +141,28 @@ pub async fn uncovered_writes_are_refused(store: &SharedStore) {
     }
     store.commit(world.everything()).await.expect("covered writes go through");
 }
+
+/// Rule 21.
+pub async fn a_purged_key_makes_room(store: &SharedStore) {
+    let world = World::lay(store).await;
+    let (old, new) = (&world.kept, key(world.kept.id.clone(), record(77)));
+    let generation =
+        |row: &KeyRow| Expect::Generation { record: row.record, generation: row.generation };
+    let change = Change {
+        expect: vec![Expect::Absent(new.id.clone()), generation(old)],
+        keys: vec![new.clone()],
+        versions: vec![version(&new, 1)],
+        purge: vec![old.record],
+        ..Change::default()
+    };
+    let other = Change {
+        expect: vec![Expect::Absent(new.id.clone()), generation(&world.doomed)],
+        purge: vec![world.doomed.record],
+        ..change.clone()
+    };
+    refused(store, &other, ErrorKind::Conflict, "another key's purge makes no room").await;
+    store.commit(change).await.unwrap();
+    let (found, current) = store.key_find(&new.id).await.unwrap().unwrap();
+    assert_eq!((&found, current), (&new, Some(version(&new, 1))));
+    assert_eq!(store.version_list(old.record).await.unwrap(), []);
+}

@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use llm_keys::event::{Action, Event, EventSink, FanOut, Outcome};
 use llm_keys::manager::CacheOptions;
+use llm_keys::model::VersionState;
 use llm_keys::testing::fakes::RecordingSink;
 use llm_keys::testing::manager::{self as rules, Parts};
 use llm_keys::{
-    ApiKey, CacheStatistics, Caller, ChangeOptions, Cursor, EnvelopeKeyManager, Error, ErrorKind,
-    Evict, KeyFilter, KeyId, KeyMetadata, OpenOptions, Opened, Page, PageSize, Result,
-    SecureKeyManager, StoreOptions, Version,
+    ApiKey, CacheStatistics, Caller, ChangeOptions, Cursor, DeleteOptions, EnvelopeKeyManager,
+    Error, ErrorKind, Evict, KeyFilter, KeyId, KeyMetadata, OpenOptions, Opened, Page, PageSize,
+    Result, RotateOptions, SecureKeyManager, StoreOptions, Version, VersionMetadata,
 };
 
 use super::panics;
@@ -38,6 +39,14 @@ enum Fault {
     CachesTooShort,
     DoesNotFlush,
     DeletesNothing,
+    PurgesAtOnce,
+    NeverPurges,
+    ActivatesWhatItUndeletes,
+    TellsTheHistoryBackwards,
+    LeavesShreddedVersionsOut,
+    SaysItRolledBackToTheOldNumber,
+    RetiresAtOnce,
+    KeepsOneMore,
 }
 
 #[derive(Debug)]
@@ -160,11 +169,79 @@ impl SecureKeyManager for Broken {
         self.inner.activate_api_key(id, options).await
     }
 
-    async fn delete_api_key(&self, id: &KeyId, options: &ChangeOptions) -> Result<bool> {
+    async fn delete_api_key(&self, id: &KeyId, options: &DeleteOptions) -> Result<bool> {
         if self.is(Fault::DeletesNothing) {
             return Ok(self.inner.key_metadata(id).await?.is_some());
         }
-        self.inner.delete_api_key(id, options).await
+        let mut options = options.clone();
+        options.now |= self.is(Fault::PurgesAtOnce);
+        options.now &= !self.is(Fault::NeverPurges);
+        self.inner.delete_api_key(id, &options).await
+    }
+
+    async fn undelete_api_key(
+        &self,
+        id: &KeyId,
+        options: &ChangeOptions,
+    ) -> Result<Option<KeyMetadata>> {
+        let key = self.inner.undelete_api_key(id, options).await?;
+        if self.is(Fault::ActivatesWhatItUndeletes) {
+            return self.inner.activate_api_key(id, options).await;
+        }
+        Ok(key)
+    }
+
+    async fn key_history(&self, id: &KeyId) -> Result<Option<Vec<VersionMetadata>>> {
+        let mut history = self.inner.key_history(id).await?;
+        if let Some(history) = &mut history {
+            if self.is(Fault::TellsTheHistoryBackwards) {
+                history.reverse();
+            }
+            if self.is(Fault::LeavesShreddedVersionsOut) {
+                history.retain(|version| version.state != VersionState::Shredded);
+            }
+        }
+        Ok(history)
+    }
+
+    async fn rollback_api_key(
+        &self,
+        id: &KeyId,
+        to: Version,
+        options: &ChangeOptions,
+    ) -> Result<Option<Version>> {
+        let version = self.inner.rollback_api_key(id, to, options).await?;
+        Ok(if self.is(Fault::SaysItRolledBackToTheOldNumber) {
+            version.map(|_| to)
+        } else {
+            version
+        })
+    }
+
+    async fn rotate_api_key(
+        &self,
+        id: &KeyId,
+        key: ApiKey,
+        options: &RotateOptions,
+    ) -> Result<Option<Version>> {
+        let mut options = options.clone();
+        if self.is(Fault::RetiresAtOnce) {
+            options.overlap = Duration::ZERO;
+        }
+        if self.is(Fault::IgnoresTheExpectation) {
+            options.store.expect_version = None;
+        }
+        self.inner.rotate_api_key(id, key, &options).await
+    }
+
+    async fn prune_api_key(
+        &self,
+        id: &KeyId,
+        keep: u32,
+        options: &ChangeOptions,
+    ) -> Result<Option<u32>> {
+        let keep = keep.saturating_add(u32::from(self.is(Fault::KeepsOneMore)));
+        self.inner.prune_api_key(id, keep, options).await
     }
 
     async fn evict(&self, what: &Evict) -> u64 {
@@ -248,7 +325,7 @@ must_fail! {
     always_says_version_one: AlwaysSaysVersionOne => a_second_store_is_version_two,
         expect_version_is_compare_and_swap;
     ignores_the_expectation: IgnoresTheExpectation => expect_version_is_compare_and_swap,
-        one_event_each;
+        one_event_each, a_rotation_has_two_phases;
     hides_why_a_key_is_not_given_out: HidesWhyAKeyIsNotGivenOut => inactive_and_expired_are_typed,
         changes_beat_the_cache;
     serves_what_it_has_seen: ServesWhatItHasSeen => changes_beat_the_cache,
@@ -268,5 +345,14 @@ must_fail! {
     caches_too_short: CachesTooShort => the_cache_lives_its_ttl;
     does_not_flush: DoesNotFlush => last_use_is_flushed;
     deletes_nothing: DeletesNothing => deleted_and_stored_is_new, missing_is_none,
-        changes_beat_the_cache;
+        changes_beat_the_cache, a_deleted_key_can_come_back;
+    purges_at_once: PurgesAtOnce => a_deleted_key_can_come_back, history_tells_every_version;
+    never_purges: NeverPurges => a_deleted_key_can_come_back, one_event_each;
+    activates_what_it_undeletes: ActivatesWhatItUndeletes => a_deleted_key_can_come_back;
+    tells_the_history_backwards: TellsTheHistoryBackwards => history_tells_every_version;
+    leaves_shredded_versions_out: LeavesShreddedVersionsOut => history_tells_every_version;
+    says_it_rolled_back_to_the_old_number: SaysItRolledBackToTheOldNumber =>
+        a_rollback_is_a_new_version;
+    retires_at_once: RetiresAtOnce => a_rotation_has_two_phases;
+    keeps_one_more: KeepsOneMore => pruning_keeps_the_newest;
 }
