@@ -14,7 +14,9 @@ mod confirm;
 mod delete;
 mod demo;
 mod doctor;
+mod export;
 mod get;
+mod import;
 mod init;
 mod kms_allow;
 mod kms_check;
@@ -25,6 +27,7 @@ mod list;
 mod reference;
 mod reseal;
 mod resolve;
+pub(crate) mod run;
 mod show;
 mod store;
 
@@ -52,6 +55,8 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Activate(args) => change::activate(&args, &connect).await,
         Command::Delete(args) => delete::run(&args, &connect).await,
         Command::Reseal(args) => reseal::run(&args, &connect).await,
+        Command::Import(args) => import::run(&args, &connect).await,
+        Command::Export(args) => export::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
         Command::Kms(command) => kms(command, &connect).await,
         Command::Keys(KeysCommand::Store(args)) => {
@@ -60,6 +65,8 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         }
         Command::Keys(KeysCommand::List(args)) => list::run(&args, &connect).await,
         Command::Completions(_) | Command::Reference(_) | Command::Demo => Ok(()),
+        // `main` does it, because it ends what everything else runs in.
+        Command::Run(_) => Ok(()),
     }
 }
 

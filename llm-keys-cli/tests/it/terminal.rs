@@ -97,6 +97,27 @@ fn delete_asks() {
 }
 
 #[test]
+fn import_shows_and_asks() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.work().join("keys.env"), format!("OPENAI_API_KEY={KEY}\n")).unwrap();
+    let import = |answer: &str| {
+        let mut session = at_terminal(&sandbox, &["import", "keys.env"]);
+        let shown = session.exp_string("Store 1 key? [y/N] ").unwrap();
+        assert!(shown.contains("OPENAI_API_KEY") && !shown.contains("sk-test"), "{shown}");
+        session.send_line(answer).unwrap();
+        to_the_end(session)
+    };
+    let (printed, code) = import("");
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("nothing was stored"), "{printed}");
+    assert!(!sandbox.home().exists());
+    let (printed, code) = import("y");
+    assert_eq!(code, 0, "{printed}");
+    assert!(!printed.contains("sk-test"), "{printed}");
+    assert_eq!(sandbox.must(&["get", "openai"], ""), KEY);
+}
+
+#[test]
 fn ctrl_c_at_the_prompt_gives_the_terminal_back() {
     let sandbox = Sandbox::new();
     let script = "stty -g; llm-keys store a; echo code=$?; stty -g; echo end";
