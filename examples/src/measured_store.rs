@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use llm_keys::error::Result;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
-use llm_keys::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
+use llm_keys::store::{Change, Changes, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
 use llm_keys::{
     Clock, Cursor, KeyFilter, KeyId, Micros, Page, PageSize, SystemClock, Tenant, Version,
 };
@@ -154,6 +154,11 @@ impl<S: KeyStore> KeyStore for MeasuredStore<S> {
     async fn changes_since(&self, since: Seq) -> Result<Changes> {
         let _running = self.start(&self.measures.changes_since);
         self.inner.changes_since(since).await
+    }
+
+    /// A subscription is no work to measure.
+    fn hints(&self) -> Option<Hints> {
+        self.inner.hints()
     }
 
     async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>> {

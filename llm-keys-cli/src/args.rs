@@ -7,16 +7,26 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::backup::{
+    ExportArgs, Format, FromCipher, GlobalUserId, ImportArgs, LegacyArgs,
+};
 pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
-    AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs,
+    AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs, RewrapArgs,
 };
 pub(crate) use self::migrate::{MigrateCommand, MigrateDownArgs};
+pub(crate) use self::reseal::ResealArgs;
+pub(crate) use self::resolve::ResolveArgs;
+pub(crate) use self::run::RunArgs;
 pub(crate) use self::secret::KeySourceArgs;
 
+mod backup;
 mod key;
 mod kms;
 mod migrate;
+mod reseal;
+mod resolve;
+mod run;
 mod secret;
 
 /// Store API keys sealed, and read them back.
@@ -110,6 +120,12 @@ pub(crate) enum Command {
     /// On a pipe or into a file: the bytes of the key and nothing else, not even a newline. On a
     /// terminal only its last four characters, unless `--show` is given.
     Get(GetArgs),
+    /// Say whose key a user gets for a service, and why; without the secret.
+    ///
+    /// The key is opened as for `get`, so that one that cannot be used is found, and the read is
+    /// recorded. Only the lack of a key leads to the next one: one that is inactive, expired or
+    /// damaged ends the search with its error.
+    Resolve(ResolveArgs),
     /// List keys, without secrets.
     #[command(visible_alias = "ls")]
     List(ListArgs),
@@ -124,6 +140,31 @@ pub(crate) enum Command {
     /// Asks on a terminal; needs `--yes` otherwise.
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
+    /// Seal a key anew, with a new data key.
+    ///
+    /// For when a data key may have become known, though not the API key itself: then revoke and
+    /// replace that. The secret and its version numbers stay. It is for one key or, with `--all`, for
+    /// every key of every tenant.
+    Reseal(ResealArgs),
+    /// Store the keys of a file: `.env`, CSV, JSONL, or a backup.
+    ///
+    /// Shows what it would store and asks; needs `--yes` where nobody can be asked. Keys that are
+    /// there with another value are left alone unless `--update` is given. If a row is bad, nothing
+    /// is stored, unless `--skip-bad` is given. A run that was broken off goes on when it is run
+    /// again. Of keys only the last four characters are ever shown.
+    Import(ImportArgs),
+    /// Write a backup of keys, sealed by age, for `import` to read.
+    ///
+    /// Holds the current version of each key with its id, labels, settings and expiry. Each key that
+    /// goes into it is recorded as read.
+    Export(ExportArgs),
+    /// Run a program with keys in its environment.
+    ///
+    /// The program takes the place of this one, so that signals, terminal and exit code are its own.
+    /// It gets the environment of this process with the keys, and without the variables that begin
+    /// with `LLM_KEYS_`. If it is not started, the exit code is 125 (it is not to blame: a key is
+    /// missing, the KMS failed), 126 (it cannot be executed) or 127 (there is no such program).
+    Run(RunArgs),
     /// Check settings, folders, database and KMS, and that stored keys open.
     ///
     /// If stored keys open, it also opens the sentinel, a sealed record that tells the right KMS
@@ -232,6 +273,9 @@ pub(crate) struct ChangeArgs {
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    /// At once and for good: what sealed it is shredded. Otherwise it can be undeleted for 30 days.
+    #[arg(long)]
+    pub(crate) now: bool,
     /// Do not ask.
     #[arg(long, short)]
     pub(crate) yes: bool,

@@ -14,15 +14,21 @@ mod confirm;
 mod delete;
 mod demo;
 mod doctor;
+mod export;
 mod get;
+mod import;
 mod init;
 mod kms_allow;
 mod kms_check;
 mod kms_local;
 mod kms_policy;
+mod kms_rewrap;
 mod list;
 mod migrate;
 mod reference;
+mod reseal;
+mod resolve;
+pub(crate) mod run;
 mod show;
 mod store;
 
@@ -43,11 +49,15 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
             store::run(id, args.how, &connect).await
         }
         Command::Get(args) => get::run(&args, &connect).await,
+        Command::Resolve(args) => resolve::run(&args, &connect).await,
         Command::List(args) => list::run(&args, &connect).await,
         Command::Show(args) => show::run(&args, &connect).await,
         Command::Deactivate(args) => change::deactivate(&args, &connect).await,
         Command::Activate(args) => change::activate(&args, &connect).await,
         Command::Delete(args) => delete::run(&args, &connect).await,
+        Command::Reseal(args) => reseal::run(&args, &connect).await,
+        Command::Import(args) => import::run(&args, &connect).await,
+        Command::Export(args) => export::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
         Command::Kms(command) => kms(command, &connect).await,
         Command::Migrate(command) => migrate::run(command, &connect).await,
@@ -57,6 +67,8 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         }
         Command::Keys(KeysCommand::List(args)) => list::run(&args, &connect).await,
         Command::Completions(_) | Command::Reference(_) | Command::Demo => Ok(()),
+        // `main` does it, because it ends what everything else runs in.
+        Command::Run(_) => Ok(()),
     }
 }
 
@@ -66,6 +78,7 @@ async fn kms(command: KmsCommand, connect: &Connect<'_>) -> Result<()> {
         KmsCommand::Allow(args) => kms_allow::allow(&args, connect).await,
         KmsCommand::Allowed => kms_allow::allowed(connect).await,
         KmsCommand::Policy(args) => kms_policy::run(&args, connect),
+        KmsCommand::Rewrap(args) => kms_rewrap::run(&args, connect).await,
         KmsCommand::Local(LocalCommand::Backup(args)) => kms_local::backup(&args, connect),
         KmsCommand::Local(LocalCommand::Restore(args)) => kms_local::restore(&args, connect),
         KmsCommand::Local(LocalCommand::Rotate) => kms_local::rotate(connect),

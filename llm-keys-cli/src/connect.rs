@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use llm_keys::event::{EventSink, FanOut, JsonLinesSink, TracingSink};
 use llm_keys::kms::KmsSet;
-use llm_keys::manager::{Builder, CacheOptions};
+use llm_keys::manager::{Builder, CacheOptions, FollowOptions, Follows};
 use llm_keys::model::Seq;
-use llm_keys::store::KeyStore;
+use llm_keys::store::{KeyStore, MemoryStore};
 use llm_keys::{EnvelopeKeyManager, Tenant};
 use llm_keys_diesel::DieselStore;
 
@@ -84,6 +84,17 @@ impl<'a> Connect<'a> {
             return Ok(None);
         }
         self.manager(self.kms().await?, store).await.map(Some)
+    }
+
+    /// A manager over what is stored, or over nothing where nothing was ever stored.
+    pub(crate) async fn manager_or_empty(&self) -> Result<EnvelopeKeyManager> {
+        match self.manager_if_there().await? {
+            Some(manager) => Ok(manager),
+            None => {
+                let manager = self.builder(no_kms::set()?, MemoryStore::new(), self.sink()?);
+                Ok(manager.build().await?)
+            }
+        }
     }
 
     /// A manager for everything that needs no KMS: it can neither store nor read.
@@ -181,6 +192,8 @@ impl<'a> Connect<'a> {
             .store(store)
             .event_sink(sink)
             .cache(cache)
+            // A command is over before anybody could change what it read.
+            .follow_changes(FollowOptions::default().follows(Follows::Never))
             .caller(actor::caller())
             .readable_context(self.settings.kms_readable_context)
     }

@@ -27,12 +27,18 @@ pub(crate) enum Exit {
     Conflict,
     /// `doctor` or `kms check` found something.
     CheckFailed,
+    /// `run` did not start the program, for a reason that is not the program's.
+    NotStarted,
+    /// `run` found the program, but it cannot be executed.
+    NotExecutable,
+    /// `run` did not find the program.
+    NoProgram,
     /// Ctrl-C; a shell says the same of a program that the signal ended.
     Interrupted,
 }
 
 impl Exit {
-    /// Every way to end but by Ctrl-C.
+    /// Every way to end but by Ctrl-C, and those of `run`, which uses none of these.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 10] = [
         Self::Ok,
@@ -60,6 +66,9 @@ impl Exit {
             Self::Integrity => 7,
             Self::Conflict => 8,
             Self::CheckFailed => 9,
+            Self::NotStarted => 125,
+            Self::NotExecutable => 126,
+            Self::NoProgram => 127,
             Self::Interrupted => 130,
         }
     }

@@ -4,7 +4,8 @@ use std::error::Error as _;
 use std::io;
 
 use llm_keys::error::StoreFault;
-use llm_keys::{Error, ErrorKind, KeyId, Version};
+use llm_keys::model::Fallback;
+use llm_keys::{Error, ErrorKind, KeyId, OwnerId, Service, Version};
 
 use crate::exit::Exit;
 
@@ -20,6 +21,15 @@ pub(crate) enum Failure {
     NotFound(KeyId),
     /// There is no such version, or no such key.
     NoVersion(KeyId, Version),
+    /// There is no key that this user may use.
+    Unresolved {
+        /// For what.
+        service: Service,
+        /// For whom.
+        user: OwnerId,
+        /// How far it was looked.
+        policy: Fallback,
+    },
     /// The command line or the settings make no sense.
     Usage {
         /// What is wrong.
@@ -60,7 +70,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Engine(error) => error.kind().into(),
-            Self::NotFound(_) | Self::NoVersion(..) => Exit::NotFound,
+            Self::NotFound(_) | Self::NoVersion(..) | Self::Unresolved { .. } => Exit::NotFound,
             Self::Usage { .. } => Exit::Usage,
             Self::Checks(_) => Exit::CheckFailed,
             // `llm-keys list | head -1` worked.
@@ -73,7 +83,7 @@ impl Failure {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Engine(error) => error.kind().code(),
-            Self::NotFound(_) | Self::NoVersion(..) => "not_found",
+            Self::NotFound(_) | Self::NoVersion(..) | Self::Unresolved { .. } => "not_found",
             Self::Usage { .. } => "usage",
             Self::Checks(_) => "check_failed",
             Self::ClosedPipe => "closed_pipe",
@@ -95,6 +105,9 @@ impl Failure {
             }
             Self::NotFound(id) => format!("there is no key {id}"),
             Self::NoVersion(id, version) => format!("there is no version {version} of {id}"),
+            Self::Unresolved { service, user, policy } => {
+                format!("there is no key for {service} that user:{user} gets with `{policy}`")
+            }
             Self::Usage { message, .. } => one_line(message),
             Self::Checks(1) => "1 check failed".to_owned(),
             Self::Checks(count) => format!("{count} checks failed"),
@@ -112,7 +125,7 @@ impl Failure {
             }
             Self::Engine(error) => error.hint(),
             Self::Usage { hint, .. } => hint.as_deref(),
-            Self::NotFound(_) | Self::NoVersion(..) => {
+            Self::NotFound(_) | Self::NoVersion(..) | Self::Unresolved { .. } => {
                 Some("`llm-keys list` shows which keys there are")
             }
             Self::Checks(_) | Self::ClosedPipe | Self::Interrupted => None,

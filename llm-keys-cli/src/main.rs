@@ -8,10 +8,12 @@ use clap::error::ErrorKind as ClapKind;
 use llm_keys::{Clock as _, SystemClock};
 use tokio::runtime::Runtime;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command, GlobalArgs, RunArgs};
+use crate::connect::Connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::settings::Settings;
 
 mod actor;
 mod args;
@@ -19,9 +21,13 @@ mod commands;
 mod config;
 mod connect;
 mod exit;
+mod export;
 mod failure;
+mod import;
+mod known;
 mod logging;
 mod output;
+mod run;
 mod secret_input;
 mod settings;
 mod usage;
@@ -49,6 +55,9 @@ fn run(cli: Cli) -> Exit {
     // What `leave` waits with is made now: making it takes the loader's lock, which a thread holds
     // that hangs in loading a library.
     runtime.handle().block_on(std::future::ready(()));
+    if let Command::Run(args) = &cli.command {
+        return become_program(args, &cli.global, runtime, &output);
+    }
     let result = runtime.block_on(async {
         tokio::select! {
             // The command runs first, up to where it waits: reading standard input is not to be
@@ -66,6 +75,29 @@ fn run(cli: Cli) -> Exit {
         }
     };
     leave(runtime, exit);
+    exit
+}
+
+/// `run`: reads keys, then becomes the program. Ctrl-C is not caught, so that the program finds it as
+/// we did, ignored or not.
+fn become_program(args: &RunArgs, global: &GlobalArgs, runtime: Runtime, output: &Output) -> Exit {
+    let ready = runtime.block_on(async {
+        let settings = Settings::resolve(global)?;
+        commands::run::prepare(args, &Connect::new(&settings, output)).await
+    });
+    let (failure, exit) = match ready {
+        Ok(ready) => {
+            // The database is closed as usual, and no thread of ours is left.
+            runtime.shutdown_timeout(PATIENCE);
+            commands::run::start(ready, args)
+        }
+        Err(failure) => {
+            output.failure(&failure);
+            leave(runtime, Exit::NotStarted);
+            return Exit::NotStarted;
+        }
+    };
+    output.failure(&failure);
     exit
 }
 
@@ -88,6 +120,11 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Ends where the arguments make no command: with help, or with an error.
 fn refuse(error: &clap::Error) -> Exit {
     let output = Output::new(std::env::args_os().any(|arg| arg == "--json"));
+    let exit = refusal(error, &output);
+    if exit != Exit::Ok && usage::is_of_run(std::env::args_os()) { Exit::NotStarted } else { exit }
+}
+
+fn refusal(error: &clap::Error, output: &Output) -> Exit {
     match error.kind() {
         ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
             match output.bytes(error.render().to_string().as_bytes()) {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::failure::{Failure, Result};
 
+pub(crate) mod progress;
 pub(crate) mod table;
 pub(crate) mod view;
 

@@ -1,7 +1,11 @@
 //! What `clap` has to say, without what was typed: a key may have been typed in the wrong place.
 
+use std::ffi::OsString;
+
+use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::args::Cli;
 use crate::failure::Failure;
 
 /// The usage error of `clap` in our words.
@@ -48,6 +52,13 @@ pub(crate) fn failure(error: &clap::Error) -> Failure {
         _ => Failure::usage("the arguments are wrong")
             .with_hint("add `--help` to see how it is used"),
     }
+}
+
+/// Whether arguments that make no command were meant for `run`, whose exit codes are others.
+pub(crate) fn is_of_run(args: impl Iterator<Item = OsString>) -> bool {
+    let lenient = Cli::command().ignore_errors(true);
+    let matches = lenient.try_get_matches_from(args);
+    matches.is_ok_and(|matches| matches.subcommand_name() == Some("run"))
 }
 
 /// Whether it is spelled like an option, and not like a key that begins with a dash.

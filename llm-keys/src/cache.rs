@@ -5,7 +5,9 @@
 //! meanwhile does not land. And it drops expired values only while it is used: here a thread of
 //! our own drops them within a second, also in an idle process.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -41,6 +43,8 @@ struct Shared {
     entries: Option<Entries>,
     flights: Flights,
     counters: Counters,
+    /// Nanoseconds on the monotonic clock; see [`SecretCache::confirm`].
+    confirmed_until: AtomicU64,
 }
 
 impl SecretCache {
@@ -53,8 +57,12 @@ impl SecretCache {
                 .time_to_live(ttl.saturating_add(stale))
                 .build_with_hasher(foldhash::fast::RandomState::default())
         });
-        let shared = Shared { entries, flights: Flights::default(), counters: Counters::default() };
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared {
+            entries,
+            flights: Flights::default(),
+            counters: Counters::default(),
+            confirmed_until: AtomicU64::new(0),
+        });
         if shared.entries.is_some() {
             reaper::start(Arc::downgrade(&shared));
         }
@@ -121,20 +129,69 @@ impl SecretCache {
 
     /// Forgets everything.
     pub(crate) fn evict_all(&self) -> u64 {
-        self.evict_where(
-            |entries| {
-                entries.run_pending_tasks();
-                let count = entries.entry_count();
-                entries.invalidate_all();
-                count
-            },
-            |_| true,
-        )
+        self.evict_where(remove_all, |_| true)
+    }
+
+    /// Forgets the keys that the storage's feed of changes named.
+    pub(crate) fn evict_followed(&self, ids: &HashSet<KeyId>) {
+        let count = self.remove_where(
+            |entries| ids.iter().filter(|id| entries.remove(*id).is_some()).count() as u64,
+            |id| ids.contains(id),
+        );
+        self.shared.counters.followed(count);
+    }
+
+    /// Forgets everything, because the feed cannot say what changed.
+    pub(crate) fn evict_unfollowed(&self) {
+        let count = self.remove_where(remove_all, |_| true);
+        self.shared.counters.followed(count);
+    }
+
+    /// Serves what is cached until then, on the monotonic clock, also past the
+    /// [`Entry::confirmed_until`] of each. What had changed before must have been evicted before.
+    pub(crate) fn confirm(&self, until: Duration) {
+        self.shared.confirmed_until.store(nanos(until), Ordering::Release);
+        self.shared.counters.looked();
+    }
+
+    /// As it was last given to [`confirm`](Self::confirm).
+    pub(crate) fn confirmed_until(&self) -> Duration {
+        Duration::from_nanos(self.shared.confirmed_until.load(Ordering::Acquire))
+    }
+
+    /// Counts a look at the feed that confirmed nothing.
+    pub(crate) fn look_failed(&self) {
+        self.shared.counters.look_failed();
+    }
+
+    /// Whether nothing is cached and nothing is being loaded: then nothing can become stale.
+    pub(crate) fn is_idle(&self) -> bool {
+        let Some(entries) = &self.shared.entries else { return true };
+        // Flights first: one that has landed meanwhile is an entry by then.
+        self.shared.flights.none() && {
+            entries.run_pending_tasks();
+            entries.entry_count() == 0
+        }
+    }
+
+    /// Whether anything is ever cached.
+    pub(crate) fn is_on(&self) -> bool {
+        self.shared.entries.is_some()
+    }
+
+    fn evict_where(
+        &self,
+        remove: impl FnOnce(&Entries) -> u64,
+        flying: impl Fn(&KeyId) -> bool,
+    ) -> u64 {
+        let count = self.remove_where(remove, flying);
+        self.shared.counters.evicted(count);
+        count
     }
 
     /// Flights first and entries then, under the flights' lock: a flight lands under the same
     /// lock, so it lands before this and is removed, or sees that it was evicted.
-    fn evict_where(
+    fn remove_where(
         &self,
         remove: impl FnOnce(&Entries) -> u64,
         flying: impl Fn(&KeyId) -> bool,
@@ -142,7 +199,6 @@ impl SecretCache {
         let Some(entries) = &self.shared.entries else { return 0 };
         let count = self.shared.flights.evict(flying, || remove(entries));
         entries.run_pending_tasks();
-        self.shared.counters.evicted(count);
         count
     }
 
@@ -155,8 +211,15 @@ impl SecretCache {
 
 impl Shared {
     /// moka's own time to live is measured on the machine's clock; what counts is ours.
+    ///
+    /// The confirmation is read before the entry. The other way round, an entry that nobody has
+    /// confirmed for an hour could be taken out just before a look evicts it, and then be held good
+    /// by that same look.
     fn find(&self, id: &KeyId, now: Duration) -> Option<Arc<Entry>> {
-        self.entries.as_ref()?.get(id).filter(|entry| now < entry.until)
+        let confirmed = self.confirmed_until.load(Ordering::Acquire);
+        self.entries.as_ref()?.get(id).filter(|entry| {
+            now < entry.until && (now < entry.confirmed_until || nanos(now) < confirmed)
+        })
     }
 
     /// Takes over what a load gave, unless it failed in a way that says nothing about the key.
@@ -169,6 +232,18 @@ impl Shared {
             Err(_) => {}
         }
     }
+}
+
+fn remove_all(entries: &Entries) -> u64 {
+    entries.run_pending_tasks();
+    let count = entries.entry_count();
+    entries.invalidate_all();
+    count
+}
+
+/// 64 bits hold 584 years.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::clock::Micros;
 use crate::error::{ErrorKind, Result};
-use crate::model::{Caller, KeyId, Version};
+use crate::model::{Caller, KeyId, Trail, Version};
 
 pub use self::fan_out::FanOut;
 pub use self::json_lines::JsonLinesSink;
@@ -54,6 +54,10 @@ pub enum Action {
     KeyPrune,
     /// A key expired, or its rotation fell due.
     KeyDue,
+    /// The data keys of a key were wrapped under other KMS keys; its secrets stayed as they are.
+    KeyRewrap,
+    /// A key was sealed anew under another data key; its secrets stayed as they are.
+    KeyReseal,
 }
 
 impl Action {
@@ -73,6 +77,8 @@ impl Action {
             Self::KeyRotateAbandon => "key_rotate_abandon",
             Self::KeyPrune => "key_prune",
             Self::KeyDue => "key_due",
+            Self::KeyRewrap => "key_rewrap",
+            Self::KeyReseal => "key_reseal",
         }
     }
 }
@@ -134,6 +140,10 @@ pub struct Event {
     pub caller: Arc<Caller>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why it was this key, where a key was looked for among several owners. With no record it is
+    /// about a key that is not stored: the last step says where it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Arc<Trail>>,
 }
 
 impl Event {
@@ -145,7 +155,7 @@ impl Event {
         caller: Arc<Caller>,
         outcome: Outcome,
     ) -> Self {
-        Self { at, action, key, record: None, version: None, caller, outcome }
+        Self { at, action, key, record: None, version: None, caller, outcome, resolution: None }
     }
 
     /// The same event about this version of this record.
@@ -153,6 +163,13 @@ impl Event {
     pub fn of(mut self, record: Uuid, version: Option<Version>) -> Self {
         self.record = Some(record);
         self.version = version;
+        self
+    }
+
+    /// The same event about the key that this search ended with.
+    #[must_use]
+    pub fn resolved(mut self, trail: Trail) -> Self {
+        self.resolution = Some(Arc::new(trail));
         self
     }
 }

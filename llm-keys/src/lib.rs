@@ -22,6 +22,7 @@
 pub use self::cache::CacheStatistics;
 pub use self::clock::{Clock, Micros, SystemClock};
 pub use self::context::EncryptionContext;
+pub use self::environment::{Environment, ProcessEnvironment};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::manager::{
     ChangeOptions, DeleteOptions, EnvelopeKeyManager, Evict, ExpectVersion, OpenOptions, Opened,
@@ -37,6 +38,7 @@ pub use self::secret::{ApiKey, DataKey, SecretBytes};
 mod cache;
 mod clock;
 mod context;
+mod environment;
 mod private_file;
 mod random;
 mod secret;

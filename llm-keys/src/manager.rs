@@ -10,6 +10,8 @@
 //!    asks the KMS for the data key, and opens: commitment, header MAC, AEAD.
 //! 3. The cache takes the secret, unless the key was evicted meanwhile.
 //!
+//! Beside it `follow` looks at the storage's feed of changes, and evicts what others changed.
+//!
 //! Every other use case takes the rows of a key from `verified`, plans what becomes of them, and
 //! hands that to `write`: the one place where they change.
 
@@ -20,7 +22,8 @@ use async_trait::async_trait;
 use crate::cache::CacheStatistics;
 use crate::error::Result;
 use crate::model::{
-    Cursor, KeyFilter, KeyId, KeyMetadata, Page, PageSize, Version, VersionMetadata,
+    Cursor, Fallback, KeyFilter, KeyId, KeyMetadata, OwnerId, Page, PageSize, Service, Version,
+    VersionMetadata,
 };
 use crate::secret::ApiKey;
 
@@ -28,10 +31,15 @@ pub use self::builder::{Builder, CacheOptions};
 pub use self::due::Tended;
 pub use self::envelope_manager::EnvelopeKeyManager;
 pub use self::first_use::{FirstUse, first_use};
+pub use self::follow::{FollowOptions, Follows};
 pub use self::from_env::{parse_switch, parse_ttl};
 pub use self::options::{
     ChangeOptions, DeleteOptions, Evict, ExpectVersion, OpenOptions, Opened, OpenedContent,
-    Retention, RotateOptions, Served, StoreOptions,
+    Receipt, ResolveOptions, Resolved, Retention, RotateOptions, Served, StoreOptions,
+};
+pub use self::rewrap::{
+    Failed, Item, KeptVersions, OnProgress, Progress, ResealOptions, RewrapOptions, RewrapPlan,
+    RewrapReport, Under,
 };
 pub use self::rotate::KeyTest;
 pub use self::sentinel::Sentinel;
@@ -45,6 +53,7 @@ mod due;
 mod envelope_manager;
 mod envelopes;
 mod first_use;
+mod follow;
 mod from_env;
 mod get;
 mod history;
@@ -55,7 +64,9 @@ mod options;
 mod pins;
 mod record;
 mod renew;
+mod resolve;
 mod retention;
+mod rewrap;
 mod rollback;
 mod rotate;
 mod row_mac;
@@ -90,6 +101,8 @@ mod write;
 /// | 17 | A rotation is pending before it is current, the old version good for the overlap, and readers get the current one | `testing::manager::a_rotation_has_two_phases` |
 /// | 18 | A deleted key is not given out, and comes back inactive; one that is deleted at once leaves no row | `testing::manager::a_deleted_key_can_come_back` |
 /// | 19 | Pruning shreds the oldest envelopes, and keeps the rows | `testing::manager::pruning_keeps_the_newest` |
+/// | 20 | What another manager on the same storage changes is seen, also of a cached key | `testing::manager::changes_by_others_are_seen` |
+/// | 21 | A cached key is not served once the storage has not answered for `max_revocation_lag` | `testing::manager::without_word_from_the_storage_nothing_is_served` |
 #[async_trait]
 pub trait SecureKeyManager: fmt::Debug + Send + Sync {
     /// Seals `key` and stores it as the new current version of `id`.
@@ -116,6 +129,24 @@ pub trait SecureKeyManager: fmt::Debug + Send + Sync {
     /// As [`get_api_key`](Self::get_api_key), with a caller, any version, and what is known of it.
     /// A version that is not the current one never comes from the cache.
     async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>>;
+
+    /// The key for `service` that `user` is to use, and why it is this one: the user's own, or one of
+    /// those that `policy` allows to stand in for it; `None` if none of them has one.
+    ///
+    /// Only the lack of a key leads from one to the next. A key that is there and cannot be used, such
+    /// as an inactive one, is an error, as an outage is: nobody else's key is used for it.
+    ///
+    /// # Errors
+    /// As [`get_api_key`](Self::get_api_key), about the key that failed; `InvalidInput` if there are
+    /// more than 100 teams, or if what stands in the environment variable is no key.
+    async fn resolve(
+        &self,
+        user: &OwnerId,
+        teams: &[OwnerId],
+        service: &Service,
+        policy: Fallback,
+        options: &ResolveOptions,
+    ) -> Result<Option<Resolved>>;
 
     /// One page of what is known about keys; no secret, no KMS call.
     async fn list_api_keys(

@@ -4,16 +4,18 @@
 //! valid by having been made.
 
 pub use self::caller::{Actor, Caller, Reason, RequestId};
+pub use self::fallback::{Fallback, Gave, Source, Step, Trail};
 pub use self::filter::{Cursor, KeyFilter, Page, PageSize};
 pub use self::kept::Kept;
 pub use self::key_id::{KeyId, Owner};
 pub use self::metadata::{Integrity, KeyMetadata, VersionMetadata};
 pub use self::notes::{Hint, Labels, Settings, TemplateRef};
 pub use self::row::{KeyRow, KeyState, RowMac, VersionRow, VersionState};
-pub use self::text::{KeyName, OwnerId, Service, SystemName, Tenant};
+pub use self::text::{EnvName, KeyName, OwnerId, Service, SystemName, Tenant};
 pub use self::version::{Days, Seq, Version};
 
 mod caller;
+mod fallback;
 mod filter;
 mod kept;
 mod key_id;

@@ -18,8 +18,10 @@ use crate::model::{
     VersionRow,
 };
 
+pub use self::hints::{Hinter, Hints};
 pub use self::memory::MemoryStore;
 
+mod hints;
 mod memory;
 
 /// A small named envelope of our own: sentinel, row-MAC keys, token pepper, KMS alias pins.
@@ -131,13 +133,22 @@ pub struct StoreCapabilities {
     pub durable: bool,
     /// Several processes can use it at once.
     pub shared: bool,
+    /// It gives [`hints`](KeyStore::hints).
+    pub hints: bool,
 }
 
 impl StoreCapabilities {
     /// A store that lives in this process alone.
-    pub const IN_PROCESS: Self = Self { durable: false, shared: false };
+    pub const IN_PROCESS: Self = Self { durable: false, shared: false, hints: false };
     /// A store that outlives the process and that several processes share.
-    pub const DURABLE: Self = Self { durable: true, shared: true };
+    pub const DURABLE: Self = Self { durable: true, shared: true, hints: false };
+
+    /// The same store, which also gives [`hints`](KeyStore::hints).
+    #[must_use]
+    pub const fn with_hints(mut self) -> Self {
+        self.hints = true;
+        self
+    }
 }
 
 /// Storage for keys, their versions, and system records.
@@ -165,6 +176,8 @@ impl StoreCapabilities {
 /// | 19 | `system_list` gives every system record | `testing::store::all_system_records` |
 /// | 20 | `key_due` gives the keys that fall due before then, the most urgent first, whatever the tenant and state | `testing::store::due_keys_are_found` |
 /// | 21 | A key can be purged and another of the same id inserted in one change | `testing::store::a_purged_key_makes_room` |
+/// | 22 | A store that says so hints at each commit that touches keys or versions, to every subscriber, once it is in the feed; another gives no subscription | `testing::store::hints_are_given` |
+/// | 23 | Managers over one storage follow each other's changes by its feed | `testing::store::managers_follow_each_other` |
 #[async_trait]
 pub trait KeyStore: fmt::Debug + Send + Sync {
     /// A key and its current version, in one read.
@@ -216,8 +229,16 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     async fn system_find(&self, tenant: &Tenant, name: &SystemName) -> Result<Option<SystemRow>>;
 
     /// Which keys changed after `since`. A position ahead of the feed comes from another storage or
-    /// from before a restore: the answer is then not `complete`.
+    /// from before a restore: the answer is then not `complete`. What has changed by the time of the
+    /// call is in the answer, or in one from its head on.
     async fn changes_since(&self, since: Seq) -> Result<Changes>;
+
+    /// A subscription to hints that the feed moved, from a backend that is told so. They only say
+    /// "look now": one may be lost or come for nothing, so whoever follows the feed looks without
+    /// them, too. `None` unless a backend can do better.
+    fn hints(&self) -> Option<Hints> {
+        None
+    }
 
     /// The recorded events after `since`, oldest first, at most `limit`, each as the JSON it was
     /// recorded as, with its position.
@@ -287,6 +308,10 @@ impl<S: KeyStore + ?Sized> KeyStore for Arc<S> {
 
     async fn changes_since(&self, since: Seq) -> Result<Changes> {
         (**self).changes_since(since).await
+    }
+
+    fn hints(&self) -> Option<Hints> {
+        (**self).hints()
     }
 
     async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>> {

@@ -5,7 +5,8 @@
 //!   one test of each: [`key_store_conformance!`](crate::key_store_conformance),
 //!   [`kms_conformance!`](crate::kms_conformance),
 //!   [`kms_lab_conformance!`](crate::kms_lab_conformance),
-//!   [`manager_conformance!`](crate::manager_conformance). `docs/guides` says how a new backend runs
+//!   [`manager_conformance!`](crate::manager_conformance),
+//!   [`rewrap_conformance!`](crate::rewrap_conformance). `docs/guides` says how a new backend runs
 //!   them.
 //! - A [fake](fakes) is a working part that a test can steer: a clock that is moved by hand, a KMS or
 //!   a store that fails, hangs and counts its calls.
@@ -23,4 +24,5 @@ pub mod kms;
 pub mod kms_lab;
 pub mod manager;
 pub mod mocks;
+pub mod rewrap;
 pub mod store;

@@ -12,6 +12,7 @@ use crate::workspace;
 
 mod estimate;
 mod goals;
+mod rewrap;
 mod startup;
 
 #[derive(clap::Args)]
@@ -37,12 +38,15 @@ const SETTINGS: [&str; 3] = ["--noplot", "--nresamples", "1001"];
 pub(crate) fn run_all(args: &Args) -> Result {
     let wanted = |name: &str| args.filter.as_deref().is_none_or(|filter| name.contains(filter));
     let goals: Vec<&Goal> = GOALS.iter().filter(|goal| wanted(goal.group)).collect();
-    if goals.is_empty() && !wanted(startup::NAME) {
-        let names = GOALS.iter().map(|goal| goal.group).chain([startup::NAME]);
+    if goals.is_empty() && !wanted(rewrap::NAME) && !wanted(startup::NAME) {
+        let names = GOALS.iter().map(|goal| goal.group).chain([rewrap::NAME, startup::NAME]);
         let names = names.collect::<Vec<_>>().join(", ");
         return Err(Failure::new(format!("no such pair; there are: {names}")));
     }
     let mut missed = measure_pairs(&goals, if args.quick { 1 } else { ROUNDS })?;
+    if wanted(rewrap::NAME) && !rewrap::measure()? {
+        missed.push(rewrap::NAME);
+    }
     if wanted(startup::NAME) && !startup::measure(args.quick)? {
         missed.push(startup::NAME);
     }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use llm_keys::manager::RewrapOptions;
+use llm_keys::{Error, PageSize, Result};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum KmsCommand {
@@ -26,9 +28,56 @@ pub(crate) enum KmsCommand {
     /// List the KMS keys that are read with beside those of the settings: what aliases have meant,
     /// and what was allowed.
     Allowed,
+    /// Wrap everything under another KMS key, or under a rotated one.
+    ///
+    /// Every data key is unwrapped and wrapped again: those of all versions of all tenants, and of
+    /// the records of llm-keys itself. The sealed secrets stay as they are, and programs that read
+    /// and write meanwhile notice nothing. It can be broken off at any time, even by a crash: run
+    /// it again, and it goes on where it was. `docs/guides/rotate-the-kms-key.md` says it step by
+    /// step.
+    ///
+    /// What cannot be wrapped is left as it is and named at the end; then it does not end with 0.
+    Rewrap(RewrapArgs),
     /// Look after the master key of this machine.
     #[command(subcommand)]
     Local(LocalCommand),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RewrapArgs {
+    /// Under which KMS key, as `--kms` takes it; may be given several times. Those of the settings
+    /// if left out.
+    ///
+    /// Afterwards everything is wrapped under exactly these.
+    #[arg(long, value_name = "URI")]
+    pub(crate) to: Vec<String>,
+    /// With which KMS key to read what is there; may be given several times. All those of the
+    /// settings if left out.
+    #[arg(long, value_name = "URI")]
+    pub(crate) from: Vec<String>,
+    /// Only say what there is to do, and what cannot be opened.
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Wrap also what is under the right KMS key already: after the KMS has rotated a key that kept
+    /// its name.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Let the KMS unwrap each new copy before it is stored: one more call for each.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) walk: WalkArgs,
+}
+
+/// How to walk over everything.
+#[derive(Args, Debug)]
+pub(crate) struct WalkArgs {
+    /// Read, and write, so many at a time: 1 to 1000.
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) batch: String,
+    /// Make so many calls of the KMS at once: 1 to 256.
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub(crate) concurrency: String,
 }
 
 #[derive(Args, Debug)]
@@ -83,4 +132,19 @@ pub(crate) struct RestoreArgs {
     /// The backup.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+impl WalkArgs {
+    /// The options these arguments mean.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a number is out of its bounds.
+    pub(crate) fn options(&self) -> Result<RewrapOptions> {
+        let bad = |what| Error::invalid("cli.walk", what);
+        let batch = self.batch.parse().ok().and_then(|size| PageSize::new(size).ok());
+        let batch = batch.ok_or_else(|| bad("--batch takes a number from 1 to 1000"))?;
+        let at_once = self.concurrency.parse().ok().filter(|number| (1..=256).contains(number));
+        let at_once = at_once.ok_or_else(|| bad("--concurrency takes a number from 1 to 256"))?;
+        Ok(RewrapOptions::default().page(batch).at_once(at_once))
+    }
 }

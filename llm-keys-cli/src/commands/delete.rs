@@ -13,14 +13,22 @@ pub(crate) async fn run(args: &DeleteArgs, connect: &Connect<'_>) -> Result<()> 
     let output = connect.output();
     if !args.yes {
         let question = Question {
-            text: &format!("Delete {id} with all its versions, for good?"),
-            why: "a key is deleted for good",
+            text: &match args.now {
+                true => format!("Delete {id} with all its versions, for good?"),
+                false => format!("Delete {id}?"),
+            },
+            why: "a key is deleted",
             refused: "nothing was deleted",
         };
         confirm(&question, output)?;
     }
-    let deleted = match connect.keeper_if_there().await? {
-        Some(keys) => keys.delete_api_key(&id, &DeleteOptions::default()).await?,
+    // What goes for good needs no KMS: nothing is written.
+    let (keys, options) = match args.now {
+        true => (connect.keeper_if_there().await?, DeleteOptions::default().now()),
+        false => (connect.manager_if_there().await?, DeleteOptions::default()),
+    };
+    let deleted = match keys {
+        Some(keys) => keys.delete_api_key(&id, &options).await?,
         None => false,
     };
     if !deleted {

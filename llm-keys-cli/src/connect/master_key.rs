@@ -117,6 +117,35 @@ impl Connect<'_> {
         })
     }
 
+    /// The KMS keys of a rewrap: to write under all of `to`, and to read with `from`; those of the
+    /// settings where there is none. All of the first must be there: no quorum counts.
+    ///
+    /// # Errors
+    /// As [`Self::kms`].
+    pub(crate) async fn kms_of_rewrap(&self, to: &[String], from: &[String]) -> Result<KmsSet> {
+        let places = |texts: &[String]| -> Vec<_> {
+            texts.iter().map(|text| MasterKeyPlace::of(text, self.settings)).collect()
+        };
+        let write = match to {
+            [] => MasterKeyPlace::all(self.settings),
+            to => places(to),
+        };
+        let mut read = match from {
+            [] => {
+                let mut all = MasterKeyPlace::all(self.settings);
+                all.extend(MasterKeyPlace::all_reading(self.settings));
+                all
+            }
+            from => places(from),
+        };
+        read.retain(|place| !write.contains(place));
+        let (write, read) = (self.texts(write)?, self.texts(read)?);
+        let passphrases = self.passphrases();
+        let ask = move |path: &Path| passphrases.known(path);
+        let options = FromUri::new(&self.settings.home).with_passphrase(&ask);
+        Ok(KmsSet::from_uris(&write, &read, &options).await?)
+    }
+
     /// One KMS key.
     ///
     /// # Errors

@@ -2,10 +2,13 @@
 #![cfg(test)]
 
 mod hung_hsm;
+mod import;
 mod kms_allow;
 mod kms_policy;
 mod processes;
 mod reference;
+mod rewrap;
+mod run;
 mod sandbox;
 mod secrecy;
 mod sessions;

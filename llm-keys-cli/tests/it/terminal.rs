@@ -97,6 +97,27 @@ fn delete_asks() {
 }
 
 #[test]
+fn import_shows_and_asks() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.work().join("keys.env"), format!("OPENAI_API_KEY={KEY}\n")).unwrap();
+    let import = |answer: &str| {
+        let mut session = at_terminal(&sandbox, &["import", "keys.env"]);
+        let shown = session.exp_string("Store 1 key? [y/N] ").unwrap();
+        assert!(shown.contains("OPENAI_API_KEY") && !shown.contains("sk-test"), "{shown}");
+        session.send_line(answer).unwrap();
+        to_the_end(session)
+    };
+    let (printed, code) = import("");
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("nothing was stored"), "{printed}");
+    assert!(!sandbox.home().exists());
+    let (printed, code) = import("y");
+    assert_eq!(code, 0, "{printed}");
+    assert!(!printed.contains("sk-test"), "{printed}");
+    assert_eq!(sandbox.must(&["get", "openai"], ""), KEY);
+}
+
+#[test]
 fn ctrl_c_at_the_prompt_gives_the_terminal_back() {
     let sandbox = Sandbox::new();
     let script = "stty -g; llm-keys store a; echo code=$?; stty -g; echo end";
@@ -161,4 +182,16 @@ fn starting_the_list_of_kms_keys_over_asks() {
     let (printed, code) = start_over("y");
     assert_eq!(code, 2, "{printed}");
     assert!(printed.contains("nothing to start over"), "{printed}");
+}
+
+/// The bar goes when it is done.
+#[test]
+fn a_rewrap_ends_with_its_summary() {
+    let sandbox = Sandbox::new();
+    sandbox.must(&["store", "a"], KEY);
+    sandbox.must(&["kms", "local", "rotate"], "");
+    let (printed, code) = to_the_end(at_terminal(&sandbox, &["kms", "rewrap"]));
+    assert_eq!(code, 0, "{printed}");
+    let (_, end) = printed.split_once("wrapped anew: 1 version of 1 key").expect(&printed);
+    assert!(!end.contains(" left"), "{printed}");
 }

@@ -25,16 +25,17 @@ const OP: &str = "store.changes_since";
 pub(crate) async fn changes_since(conn: &mut Conn, since: Seq) -> Result<Changes> {
     let head: i64 = on_backend!(conn, |conn| counter("changes").first(conn).await)
         .map_err(|error| failed(OP, error))?;
+    let stand = u64::try_from(head).map_err(|_| damaged("llm_keys_counters", "value"))?;
     // A caller ahead of us stood in another feed: it knows nothing of this one.
-    let known = i64::try_from(since.0).ok().filter(|since| *since <= head);
-    let from = known.unwrap_or(0);
+    let Some(from) = i64::try_from(since.0).ok().filter(|since| *since <= head) else {
+        return Ok(Changes { head: Seq(stand), keys: Vec::new(), complete: false });
+    };
     let found: Vec<StoredId> = on_backend!(conn, |conn| feed(from, head).load(conn).await)
         .map_err(|error| failed(OP, error))?;
     // Every number up to the head was given to one row: a missing one was dropped as too old.
-    let complete = known.is_some() && i64::try_from(found.len()) == Ok(head - from);
+    let complete = i64::try_from(found.len()) == Ok(head - from);
     let keys = found.into_iter().map(KeyId::try_from).collect::<Result<BTreeSet<_>>>()?;
-    let head = u64::try_from(head).map_err(|_| damaged("llm_keys_counters", "value"))?;
-    Ok(Changes { head: Seq(head), keys: keys.into_iter().collect(), complete })
+    Ok(Changes { head: Seq(stand), keys: keys.into_iter().collect(), complete })
 }
 
 /// Adds `touched` to the feed, and drops what is too old.

@@ -1,12 +1,14 @@
 //! Rows, folders and plain connections for the tests.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
 use llm_keys::envelope::Envelope;
 use llm_keys::model::{Kept, KeyRow, Labels, Settings, VersionRow, VersionState};
 use llm_keys::store::{Change, Expect};
 use llm_keys::{Actor, KeyId, KeyState, Micros, Version};
-use llm_keys_diesel::DieselStore;
+use llm_keys_diesel::{ConnectOptions, DieselStore};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -101,10 +103,24 @@ pub(crate) fn new_key_with(id: &KeyId, record: u128, envelope: Vec<u8>) -> Chang
 /// A store on a new file of this name, for tests that keep nothing but the store. The file stays
 /// until the next run, inside the build folder.
 pub(crate) async fn fresh_file(name: &str) -> DieselStore {
+    DieselStore::open(&fresh_url(name)).await.unwrap()
+}
+
+/// The same, whose calls wait as long as it takes: for tests with more tasks than this machine may
+/// have time for.
+pub(crate) async fn patient_file(name: &str) -> DieselStore {
+    let url = fresh_url(name);
+    DieselStore::open(&url).await.unwrap();
+    let minute = Duration::from_secs(60);
+    let options = ConnectOptions::new().wait(minute).lock_wait(minute);
+    DieselStore::connect_with(&url, options).await.unwrap()
+}
+
+fn fresh_url(name: &str) -> String {
     let path = format!("{}/{name}.db", env!("CARGO_TARGET_TMPDIR"));
     for end in ["", "-wal", "-shm"] {
         let old = std::fs::remove_file(format!("{path}{end}"));
         assert!(old.is_ok() || !std::fs::exists(format!("{path}{end}")).unwrap());
     }
-    DieselStore::open(&format!("sqlite:{path}")).await.unwrap()
+    format!("sqlite:{path}")
 }

@@ -16,6 +16,7 @@ mod failures;
 mod feed;
 mod files;
 mod fixture;
+mod follow;
 mod names;
 mod plaintext;
 mod processes;

@@ -20,6 +20,9 @@ pub(crate) struct Entry {
     pub(crate) expires_at: Option<Micros>,
     /// On the monotonic clock: good until here…
     pub(crate) until: Duration,
+    /// …and, what the storage said of it being as old as it may be here, from here on only while
+    /// [`confirm`](super::SecretCache::confirm) says that nothing changed…
+    pub(crate) confirmed_until: Duration,
     /// …and worth a load in the background from here on.
     pub(crate) refresh_from: Option<Duration>,
     pub(crate) refreshing: AtomicBool,

@@ -133,6 +133,11 @@ impl Flights {
         remove()
     }
 
+    /// Whether no load is under way.
+    pub(super) fn none(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// A panic while the lock is held leaves the table as it is: at worst a load too many.
     fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, Flight>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

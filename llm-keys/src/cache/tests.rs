@@ -24,6 +24,7 @@ fn entry(id: &KeyId, until: Duration) -> Arc<Entry> {
         secret: CachedSecret::new(ApiKey::new("sk-test").unwrap()),
         expires_at: None,
         until,
+        confirmed_until: Duration::MAX,
         refresh_from: None,
         refreshing: AtomicBool::new(false),
         used: Arc::new(UseCell::new(Uuid::nil(), Version::FIRST)),

@@ -40,6 +40,7 @@ impl EventSink for TracingSink {
                     reason = event.caller.reason.as_ref().map(|reason| reason.as_str()),
                     request_id = event.caller.request_id.as_ref().map(|id| id.as_str()),
                     outcome = event.outcome.word(),
+                    resolution = event.resolution.as_ref().map(tracing::field::display),
                 )
             };
         }

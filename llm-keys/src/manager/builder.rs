@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
+use super::follow::{Follow, FollowOptions};
 use super::mac_keys::MacKeyring;
 use super::options::Retention;
 use super::pins::Pinned;
@@ -13,6 +14,7 @@ use super::rotate::KeyTest;
 use super::uses::Uses;
 use crate::cache::SecretCache;
 use crate::clock::{Clock, SystemClock};
+use crate::environment::{Environment, ProcessEnvironment};
 use crate::error::{Error, Result};
 use crate::event::{EventSink, TracingSink};
 use crate::kms::KmsSet;
@@ -25,7 +27,7 @@ use crate::store::KeyStore;
 #[non_exhaustive]
 pub struct CacheOptions {
     /// How long a secret is served from memory: an hour unless said; zero turns the cache off.
-    /// Other processes' changes are seen when it ends.
+    /// Other processes' changes are seen sooner: see [`FollowOptions`].
     pub ttl: Duration,
     /// How many keys at most: 10,000 unless said; zero turns the cache off.
     pub capacity: u64,
@@ -118,7 +120,9 @@ pub struct Builder<K, S> {
     sink: Arc<dyn EventSink>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    environment: Arc<dyn Environment>,
     cache: CacheOptions,
+    follow: FollowOptions,
     caller: Caller,
     readable: bool,
     flush_every: Duration,
@@ -136,7 +140,9 @@ impl Builder<(), ()> {
             sink: Arc::new(TracingSink),
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
+            environment: Arc::new(ProcessEnvironment),
             cache: CacheOptions::default(),
+            follow: FollowOptions::default(),
             caller: Caller::default(),
             readable: false,
             flush_every: Duration::from_secs(10),
@@ -177,9 +183,22 @@ impl<K, S> Builder<K, S> {
         self
     }
 
+    /// Where environment variables are read that [`resolve`](super::SecureKeyManager::resolve) is
+    /// told of; the environment of the process unless said.
+    pub fn environment(mut self, environment: impl Environment + 'static) -> Self {
+        self.environment = Arc::new(environment);
+        self
+    }
+
     /// How long, and how many, secrets stay in memory.
     pub fn cache(mut self, cache: CacheOptions) -> Self {
         self.cache = cache;
+        self
+    }
+
+    /// How changes by other processes reach the cache.
+    pub fn follow_changes(mut self, follow: FollowOptions) -> Self {
+        self.follow = follow;
         self
     }
 
@@ -236,7 +255,9 @@ impl<K, S> Builder<K, S> {
             sink: self.sink,
             clock: self.clock,
             random: self.random,
+            environment: self.environment,
             cache: self.cache,
+            follow: self.follow,
             caller: self.caller,
             readable: self.readable,
             flush_every: self.flush_every,
@@ -264,6 +285,7 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
                 "refresh_ahead is not less than the cache's ttl",
             ));
         }
+        let follow = Follow::new(self.follow, self.store.capabilities())?;
         let core = Arc::new(Core {
             kms: self.kms,
             pinned: Pinned::default(),
@@ -272,8 +294,10 @@ impl Builder<KmsSet, Arc<dyn KeyStore>> {
             sink: self.sink,
             clock: self.clock,
             random: self.random,
+            environment: self.environment,
             cache_options: cache,
             cache: SecretCache::new(cache.ttl, cache.serve_stale_for, cache.capacity),
+            follow,
             caller: Arc::new(self.caller),
             readable: self.readable,
             retention: self.retention,

@@ -8,23 +8,25 @@ use uuid::Uuid;
 
 use super::SecureKeyManager;
 use super::builder::{Builder, CacheOptions};
+use super::follow::Follow;
 use super::mac_keys::MacKeyring;
 use super::options::{
-    ChangeOptions, DeleteOptions, Evict, OpenOptions, Opened, Retention, RotateOptions,
-    StoreOptions,
+    ChangeOptions, DeleteOptions, Evict, OpenOptions, Opened, ResolveOptions, Resolved, Retention,
+    RotateOptions, StoreOptions,
 };
 use super::pins::Pinned;
 use super::rotate::KeyTest;
 use super::uses::Uses;
 use crate::cache::{CacheStatistics, SecretCache};
 use crate::clock::Clock;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::EventSink;
 use crate::kms::KmsSet;
 use crate::kms::local::LocalKms;
 use crate::model::{
-    Caller, Cursor, KeyFilter, KeyId, KeyMetadata, KeyState, Page, PageSize, Version,
-    VersionMetadata,
+    Caller, Cursor, Fallback, KeyFilter, KeyId, KeyMetadata, KeyState, OwnerId, Page, PageSize,
+    Service, Version, VersionMetadata,
 };
 use crate::random::Random;
 use crate::secret::ApiKey;
@@ -47,8 +49,10 @@ pub(super) struct Core {
     pub(super) sink: Arc<dyn EventSink>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    pub(super) environment: Arc<dyn Environment>,
     pub(super) cache_options: CacheOptions,
     pub(super) cache: SecretCache,
+    pub(super) follow: Follow,
     pub(super) caller: Arc<Caller>,
     pub(super) readable: bool,
     pub(super) retention: Retention,
@@ -110,6 +114,17 @@ impl SecureKeyManager for EnvelopeKeyManager {
 
     async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>> {
         Core::open(&self.core, id, options).await
+    }
+
+    async fn resolve(
+        &self,
+        user: &OwnerId,
+        teams: &[OwnerId],
+        service: &Service,
+        policy: Fallback,
+        options: &ResolveOptions,
+    ) -> Result<Option<Resolved>> {
+        Core::resolve(&self.core, user, teams, service, policy, options).await
     }
 
     async fn list_api_keys(
@@ -201,7 +216,7 @@ impl SecureKeyManager for EnvelopeKeyManager {
     }
 
     fn cache_statistics(&self) -> CacheStatistics {
-        self.core.cache.statistics()
+        self.core.statistics()
     }
 
     async fn shutdown(&self) -> Result<()> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::builder::CacheOptions;
 use super::envelope_manager::EnvelopeKeyManager;
 use super::first_use::first_use;
+use super::follow::{FollowOptions, Follows};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::kms::{FromUri, KmsSet};
@@ -23,6 +24,9 @@ impl EnvelopeKeyManager {
     /// | `LLM_KEYS_CHECK_ON_START` | whether the sentinel is opened first: `true` or `false` | `false` |
     /// | `LLM_KEYS_CACHE_TTL` | how long a secret stays in memory: `90s`, `30m`, `1h`, or seconds; 0 is off | `1h` |
     /// | `LLM_KEYS_CACHE_SERVE_STALE_FOR` | how long past that while the KMS is out of reach and the storage confirms the version | `0` |
+    /// | `LLM_KEYS_FOLLOW_CHANGES` | whether changes by other processes are followed: `true` or `false` | if the storage is shared |
+    /// | `LLM_KEYS_FOLLOW_INTERVAL` | how often they are looked for | `500ms` |
+    /// | `LLM_KEYS_MAX_REVOCATION_LAG` | how long a cached key is served without word from the storage | `5s` |
     /// | `LLM_KEYS_HOME` | the folder of the embedded default | the XDG folders |
     ///
     /// # Errors
@@ -47,10 +51,21 @@ impl EnvelopeKeyManager {
         if let Some(past) = variable("LLM_KEYS_CACHE_SERVE_STALE_FOR")? {
             cache = cache.serve_stale_for(parse_ttl(&past)?);
         }
+        let mut follow = FollowOptions::default();
+        if let Some(on) = variable("LLM_KEYS_FOLLOW_CHANGES")? {
+            follow = follow.follows(parse_follows(&on)?);
+        }
+        if let Some(interval) = variable("LLM_KEYS_FOLLOW_INTERVAL")? {
+            follow = follow.interval(parse_ttl(&interval)?);
+        }
+        if let Some(lag) = variable("LLM_KEYS_MAX_REVOCATION_LAG")? {
+            follow = follow.max_revocation_lag(parse_ttl(&lag)?);
+        }
         Self::builder()
             .kms(kms)
             .store(store)
             .cache(cache)
+            .follow_changes(follow)
             .readable_context(switch("LLM_KEYS_KMS_READABLE_CONTEXT")?)
             .check_on_start(switch("LLM_KEYS_CHECK_ON_START")?)
             .build()
@@ -87,6 +102,10 @@ pub fn parse_switch(text: &str) -> Result<bool> {
                 .with_hint("write `true` or `false`"))
         }
     }
+}
+
+fn parse_follows(text: &str) -> Result<Follows> {
+    Ok(if parse_switch(text)? { Follows::Always } else { Follows::Never })
 }
 
 fn parse_quorum(text: &str) -> Result<usize> {
@@ -142,6 +161,10 @@ mod tests {
         assert!(parse_switch("true").unwrap() && parse_switch(" 1 ").unwrap());
         assert!(!parse_switch("false").unwrap() && !parse_switch("0").unwrap());
         assert!(parse_switch("yes, please").is_err());
+        assert_eq!(parse_follows("true").unwrap(), Follows::Always);
+        assert_eq!(parse_follows("0").unwrap(), Follows::Never);
+        assert!(parse_follows("5s").is_err());
+        assert_eq!(parse_ttl("500ms").unwrap(), FollowOptions::default().interval);
         assert_eq!(parse_quorum("2").unwrap(), 2);
         assert!(parse_quorum("-1").is_err() && parse_quorum("most").is_err());
     }

@@ -63,6 +63,7 @@ impl Core {
 
     /// Loads `id` into the cache, whatever is there; its version.
     pub(super) async fn refresh(core: &Arc<Self>, id: &KeyId) -> Result<Option<Version>> {
+        Self::follow_from_here(core).await;
         let load = Self::load(Arc::clone(core), id.clone());
         Ok(core.cache.reload(id, load).await?.map(|entry| entry.used.version))
     }
@@ -77,7 +78,7 @@ impl Core {
     }
 
     /// The opened key, and where it came from; checked for expiry, not yet recorded.
-    async fn find(core: &Arc<Self>, id: &KeyId) -> Result<Option<(Arc<Entry>, Served)>> {
+    pub(super) async fn find(core: &Arc<Self>, id: &KeyId) -> Result<Option<(Arc<Entry>, Served)>> {
         let now = core.clock.monotonic();
         if let Some(entry) = core.cache.hit(id, now) {
             if entry.refresh_from.is_some_and(|from| now >= from) {
@@ -85,6 +86,7 @@ impl Core {
             }
             return Ok(Some((core.unexpired(entry)?, Served::Cache)));
         }
+        Self::follow_from_here(core).await;
         let load = Self::load(Arc::clone(core), id.clone());
         match core.cache.load(id, now, load).await {
             Ok(Some(entry)) => Ok(Some((core.unexpired(entry)?, Served::Store))),

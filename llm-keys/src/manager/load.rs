@@ -23,17 +23,19 @@ const OP: &str = "manager.get";
 impl Core {
     /// The current version of `id`, opened.
     pub(super) async fn load(core: Arc<Self>, id: KeyId) -> Load {
+        let asked_at = core.clock.monotonic();
         match core.store.key_find(&id).await? {
-            Some((key, current)) => core.open_current(id, &key, current).await,
+            Some((key, current)) => core.open_current(id, &key, current, asked_at).await,
             None => Ok(None),
         }
     }
 
     /// One version of `id`, opened; never cached.
     pub(super) async fn load_version(&self, id: &KeyId, version: Version) -> Load {
+        let asked_at = self.clock.monotonic();
         let Some((key, current)) = self.store.key_find(id).await? else { return Ok(None) };
         if key.current == Some(version) {
-            return self.open_current(id.clone(), &key, current).await;
+            return self.open_current(id.clone(), &key, current, asked_at).await;
         }
         self.mac_keys(&id.tenant).await?.check(id, &key, current.as_ref())?;
         match self.find_version(&key, version).await? {
@@ -48,14 +50,20 @@ impl Core {
                 }
                 let checked = self.check_envelope(id, &row)?;
                 let secret = self.open_checked(&checked).await?;
-                self.entry(id.clone(), &key, &row, secret).map(Some)
+                self.entry(id.clone(), &key, &row, secret, asked_at).map(Some)
             }
         }
     }
 
     /// Opens the current version. The identity comes from the question and from the key row, never
     /// from the envelope.
-    async fn open_current(&self, id: KeyId, key: &KeyRow, current: Option<VersionRow>) -> Load {
+    async fn open_current(
+        &self,
+        id: KeyId,
+        key: &KeyRow,
+        current: Option<VersionRow>,
+        asked_at: Duration,
+    ) -> Load {
         let row = current.as_ref().filter(|row| Some(row.version) == key.current);
         // Only a key that would be given out is worth a call before its rows are verified.
         let checked = match (self.is_readable(key), row) {
@@ -83,7 +91,7 @@ impl Core {
             Some(opened) => opened?,
             None => self.open_checked(&checked).await?,
         };
-        self.entry(id, key, row, secret).map(Some)
+        self.entry(id, key, row, secret, asked_at).map(Some)
     }
 
     /// Whether `key` is there and may be given out now.
@@ -116,6 +124,7 @@ impl Core {
         key: &KeyRow,
         row: &VersionRow,
         secret: ApiKey,
+        asked_at: Duration,
     ) -> Result<Arc<Entry>> {
         let now = self.clock.monotonic();
         let until = now.saturating_add(self.cache_options.ttl);
@@ -124,6 +133,7 @@ impl Core {
             secret: CachedSecret::new(secret),
             expires_at: key.expires_at,
             until,
+            confirmed_until: self.follow.confirmed_until(asked_at),
             refresh_from: self.refresh_from(until)?,
             refreshing: AtomicBool::new(false),
             used: Arc::new(UseCell::new(row.record, row.version)),

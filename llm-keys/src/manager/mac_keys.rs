@@ -73,7 +73,7 @@ impl MacKeyring {
     }
 
     /// From now on these are the keys of `tenant`.
-    fn put(&self, tenant: &Tenant, keys: &Arc<MacKeys>) {
+    pub(super) fn put(&self, tenant: &Tenant, keys: &Arc<MacKeys>) {
         let slot = self.slot(tenant);
         locked(&slot.open).keys = Some(Arc::clone(keys));
     }
@@ -95,14 +95,14 @@ impl Core {
 
     /// The same; `None` if there is no record.
     async fn mac_keys_if_any(&self, tenant: &Tenant) -> Result<Option<Arc<MacKeys>>> {
-        self.open_once(tenant, async || {
-            let name = SystemName::new(NAME)?;
-            match self.store.system_find(tenant, &name).await? {
-                Some(row) => self.open_mac_keys(&row).await.map(Some),
-                None => Ok(None),
-            }
-        })
-        .await
+        self.open_once(tenant, async || self.find_mac_keys(tenant).await).await
+    }
+
+    async fn find_mac_keys(&self, tenant: &Tenant) -> Result<Option<Arc<MacKeys>>> {
+        match self.store.system_find(tenant, &SystemName::new(NAME)?).await? {
+            Some(row) => self.open_mac_keys(&row).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The keys for a row of `tenant` that is about to be written; made where the tenant has none
@@ -112,22 +112,24 @@ impl Core {
     /// `Integrity(Row)` if the record is missing though keys are stored: with new keys all of them
     /// would be refused. Else as for storing a key.
     pub(super) async fn mac_keys_to_write(&self, tenant: &Tenant) -> Result<Arc<MacKeys>> {
-        if let Some(keys) = self.mac_keys_if_any(tenant).await? {
-            return Ok(keys);
+        let found = self.open_once(tenant, async || self.find_or_make_mac_keys(tenant).await).await;
+        found?.ok_or_else(missing)
+    }
+
+    async fn find_or_make_mac_keys(&self, tenant: &Tenant) -> Result<Option<Arc<MacKeys>>> {
+        if let Some(keys) = self.find_mac_keys(tenant).await? {
+            return Ok(Some(keys));
         }
         let filter = KeyFilter::of(tenant.clone()).with_deleted();
         let page = self.store.key_list(&filter, None, PageSize::new(1)?).await?;
-        // Looked for once more: another process may have made it and stored its key since.
-        if let Some(keys) = self.mac_keys_if_any(tenant).await? {
-            return Ok(keys);
-        }
         if !page.items.is_empty() {
-            return Err(missing());
+            // Unless another process has made them and stored its key since.
+            return self.find_mac_keys(tenant).await;
         }
         match self.write_mac_keys(tenant, None).await {
             // Another writer was first.
-            Err(error) if error.kind() == ErrorKind::Conflict => self.mac_keys(tenant).await,
-            done => done,
+            Err(error) if error.kind() == ErrorKind::Conflict => self.find_mac_keys(tenant).await,
+            made => made.map(Some),
         }
     }
 
@@ -139,7 +141,6 @@ impl Core {
     ) -> Result<Arc<MacKeys>> {
         let keys = Arc::new(MacKeys::generate(&*self.random)?);
         self.seal_mac_keys(tenant, old, Renewal::Always, &keys).await?;
-        self.mac_keyring.put(tenant, &keys);
         Ok(keys)
     }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::clock::Micros;
-use crate::model::{Caller, Days, KeyId, Labels, Owner, Settings, TemplateRef, Tenant, Version};
+use crate::model::{
+    Caller, Days, EnvName, KeyId, KeyName, Labels, Owner, Settings, Source, TemplateRef, Tenant,
+    Trail, Version,
+};
 use crate::secret::ApiKey;
 
 /// What must be stored already for a store to go through.
@@ -251,6 +254,78 @@ pub enum Served {
     Store,
     /// From the cache past its time, because the KMS is out of reach; the storage confirmed it.
     Stale,
+}
+
+/// How to find whose key to use.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ResolveOptions {
+    /// Who asks; the manager's own caller if left out.
+    pub caller: Option<Caller>,
+    /// Among the keys of which tenant.
+    pub tenant: Tenant,
+    /// Among the keys of which name.
+    pub name: KeyName,
+    /// The environment variable that is asked last, under `Prefer`; none unless said.
+    pub environment: Option<EnvName>,
+}
+
+impl ResolveOptions {
+    /// Asked for by `caller`.
+    #[must_use]
+    pub fn caller(mut self, caller: Caller) -> Self {
+        self.caller = Some(caller);
+        self
+    }
+
+    /// Among the keys of `tenant`.
+    #[must_use]
+    pub fn tenant(mut self, tenant: Tenant) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// Among the keys named `name`.
+    #[must_use]
+    pub fn name(mut self, name: KeyName) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// And in the end in this variable.
+    #[must_use]
+    pub fn environment(mut self, name: EnvName) -> Self {
+        self.environment = Some(name);
+        self
+    }
+}
+
+/// The key to use, and why it is this one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Resolved {
+    /// The secret.
+    pub content: OpenedContent,
+    /// Whose it is, and why; no secret.
+    pub receipt: Receipt,
+}
+
+/// Whose key it is, and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// Whose, or which environment variable.
+    pub source: Source,
+    /// Which version, if it is stored.
+    pub version: Option<Version>,
+    /// The record of its key, if it is stored.
+    pub record: Option<Uuid>,
+    /// When it stops to be given out.
+    pub expires_at: Option<Micros>,
+    /// Where it came from, if it is stored.
+    pub served: Option<Served>,
+    /// Who was asked for, and what each source gave that was asked.
+    pub trail: Trail,
 }
 
 /// Which cached keys to forget.

@@ -63,7 +63,8 @@ impl Core {
         }
         for row in lost_mac_keys {
             tracing::warn!(tenant = %row.tenant, "lost row MAC keys are replaced");
-            self.write_mac_keys(&row.tenant, Some(&row)).await?;
+            let keys = self.write_mac_keys(&row.tenant, Some(&row)).await?;
+            self.mac_keyring.put(&row.tenant, &keys);
         }
         Ok(pins)
     }

@@ -61,7 +61,7 @@ impl Draft {
     }
 
     /// The key as it will be, and the rows to write, each bound to the others, with what must hold.
-    fn bind(mut self, now: Micros, keys: &MacKeys) -> Result<(KeyRow, Change)> {
+    pub(super) fn bind(mut self, now: Micros, keys: &MacKeys) -> Result<(KeyRow, Change)> {
         let mut expect = vec![match self.new {
             true => Expect::Absent(self.key.id.clone()),
             false => Place::of(&self.key).expected(),

@@ -66,7 +66,7 @@ pub struct KeyMetadata {
     pub due_at: Option<Micros>,
     /// When it was first stored.
     pub created_at: Micros,
-    /// When its row last changed.
+    /// When somebody last changed it; wrapping or sealing it anew does not count.
     pub updated_at: Micros,
     /// When it was last given out, to within a flush interval.
     pub last_used_at: Option<Micros>,

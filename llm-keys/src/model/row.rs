@@ -136,7 +136,7 @@ pub struct KeyRow {
     pub due_told: Option<Micros>,
     /// When it was first stored.
     pub created_at: Micros,
-    /// When this row last changed.
+    /// When somebody last changed the key; wrapping or sealing it anew does not count.
     pub updated_at: Micros,
     /// When it was last given out, to within a flush interval; written by
     /// [`KeyStore::touch`](crate::store::KeyStore::touch) alone, and outside the MAC.

@@ -103,6 +103,11 @@ text_type! {
     SystemName, "system record name", check_label
 }
 
+text_type! {
+    /// The name of an environment variable: `[A-Za-z_][A-Za-z0-9_]*`, at most 255 characters.
+    EnvName, "variable name", check_env_name
+}
+
 impl Default for Tenant {
     fn default() -> Self {
         Self(Arc::from("default"))
@@ -144,6 +149,21 @@ fn check_id(what: &'static str, text: &str) -> Result<()> {
         None => Ok(()),
         Some((at, c)) => Err(wrong_character(what, text, at, c)
             .with_hint("use printable ASCII, with no space at either end")),
+    }
+}
+
+/// `[A-Za-z_][A-Za-z0-9_]*`.
+fn check_env_name(what: &'static str, text: &str) -> Result<()> {
+    let fine = |at: usize, c: char| match c {
+        'a'..='z' | 'A'..='Z' | '_' => true,
+        '0'..='9' => at > 0,
+        _ => false,
+    };
+    check_length(what, text, 255)?;
+    match text.char_indices().find(|&(at, c)| !fine(at, c)) {
+        None => Ok(()),
+        Some((at, c)) => Err(wrong_character(what, text, at, c)
+            .with_hint("use letters, _ and after the first character 0-9")),
     }
 }
 
@@ -193,6 +213,16 @@ mod tests {
         for bad in ["", " a", "a ", "a\tb", "a\u{7f}", "é", "аlice", "a\u{200b}", &"x".repeat(256)]
         {
             assert!(OwnerId::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn variable_names() {
+        for good in ["OPENAI_API_KEY", "_", "a1", &"X".repeat(255)] {
+            assert_eq!(EnvName::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "1A", "A-B", "A=B", "A B", "Ä", "A\0", "sk-proj-1", &"X".repeat(256)] {
+            assert!(EnvName::new(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Change, Changes, Expect, KeyStore, StoreCapabilities, SystemRow, Use};
+use super::{Change, Changes, Expect, Hinter, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
 use crate::clock::Micros;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
@@ -26,6 +26,7 @@ use crate::model::{
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    hinter: Hinter,
 }
 
 impl MemoryStore {
@@ -144,8 +145,12 @@ impl KeyStore for MemoryStore {
             })?;
         let mut state = self.state();
         state.check(&change)?;
+        let before = state.feed_head;
         state.apply(change);
         state.record(events);
+        if state.feed_head != before {
+            self.hinter.tell();
+        }
         Ok(())
     }
 
@@ -180,6 +185,10 @@ impl KeyStore for MemoryStore {
         Ok(Changes { head: state.feed_head, keys: named.into_iter().collect(), complete })
     }
 
+    fn hints(&self) -> Option<Hints> {
+        Some(self.hinter.subscribe())
+    }
+
     async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>> {
         let state = self.state();
         let after = state.events.iter().filter(|(at, _)| *at > since);
@@ -187,7 +196,7 @@ impl KeyStore for MemoryStore {
     }
 
     fn capabilities(&self) -> StoreCapabilities {
-        StoreCapabilities::IN_PROCESS
+        StoreCapabilities::IN_PROCESS.with_hints()
     }
 }
 

@@ -17,6 +17,7 @@
 //!             .clock(parts.clock)
 //!             .random(parts.random)
 //!             .cache(CacheOptions::default().ttl(parts.cache_ttl))
+//!             .follow_changes(parts.follow)
 //!             .caller(parts.caller)
 //!             .build()
 //!             .await
@@ -33,11 +34,15 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::event::EventSink;
 use crate::kms::KmsSet;
+use crate::manager::FollowOptions;
 use crate::model::Caller;
 use crate::random::Random;
 use crate::store::KeyStore;
 
 pub use self::cached::{changes_beat_the_cache, the_cache_lives_its_ttl};
+pub use self::followed::{
+    changes_by_others_are_seen, without_word_from_the_storage_nothing_is_served,
+};
 pub use self::last_use::last_use_is_flushed;
 pub use self::life::{
     a_deleted_key_can_come_back, a_rollback_is_a_new_version, a_rotation_has_two_phases,
@@ -56,6 +61,7 @@ pub use self::versions::{
 
 mod bed;
 mod cached;
+pub(crate) mod followed;
 mod last_use;
 mod life;
 mod moved;
@@ -83,6 +89,8 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// How long a secret is served from memory; zero: no cache.
     pub cache_ttl: Duration,
+    /// How changes by others reach the cache.
+    pub follow: FollowOptions,
     /// Who asks, where a call does not say so itself.
     pub caller: Caller,
 }
@@ -115,6 +123,8 @@ macro_rules! manager_conformance {
             a_rotation_has_two_phases
             a_deleted_key_can_come_back
             pruning_keeps_the_newest
+            changes_by_others_are_seen
+            without_word_from_the_storage_nothing_is_served
         }
     };
     (@each $parts:ident, $build:tt, $($rule:ident)*) => {

@@ -40,16 +40,16 @@ use crate::error::Result;
 use crate::event::{Action, Event, EventSink, Outcome};
 use crate::kms::{KeyUri, KmsCapabilities, KmsContext, KmsHealth, KmsProvider, WrappedKey};
 use crate::manager::{
-    ChangeOptions, DeleteOptions, Evict, OpenOptions, Opened, RotateOptions, SecureKeyManager,
-    StoreOptions,
+    ChangeOptions, DeleteOptions, Evict, OpenOptions, Opened, ResolveOptions, Resolved,
+    RotateOptions, SecureKeyManager, StoreOptions,
 };
 use crate::model::{
-    Cursor, KeyFilter, KeyId, KeyMetadata, KeyRow, Page, PageSize, Seq, SystemName, Tenant,
-    Version, VersionMetadata, VersionRow,
+    Cursor, Fallback, KeyFilter, KeyId, KeyMetadata, KeyRow, OwnerId, Page, PageSize, Seq, Service,
+    SystemName, Tenant, Version, VersionMetadata, VersionRow,
 };
 use crate::random::Random;
 use crate::secret::{ApiKey, DataKey};
-use crate::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
+use crate::store::{Change, Changes, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
 
 mockall::mock! {
     /// A clock that a test sets call by call; see [`ManualClock`](crate::testing::fakes) for one
@@ -140,6 +140,7 @@ mockall::mock! {
             name: &SystemName,
         ) -> Result<Option<SystemRow>>;
         async fn changes_since(&self, since: Seq) -> Result<Changes>;
+        fn hints(&self) -> Option<Hints>;
         async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>>;
         fn capabilities(&self) -> StoreCapabilities;
     }
@@ -160,6 +161,14 @@ mockall::mock! {
         ) -> Result<Version>;
         async fn get_api_key(&self, id: &KeyId) -> Result<Option<ApiKey>>;
         async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>>;
+        async fn resolve(
+            &self,
+            user: &OwnerId,
+            teams: &[OwnerId],
+            service: &Service,
+            policy: Fallback,
+            options: &ResolveOptions,
+        ) -> Result<Option<Resolved>>;
         async fn list_api_keys<'s, 'f, 'c>(
             &'s self,
             filter: &'f KeyFilter,

@@ -22,6 +22,7 @@ pub use self::expectations::{
     uncovered_writes_are_refused,
 };
 pub use self::feed::the_feed_names_changed_keys;
+pub use self::hints::{hints_are_given, managers_follow_each_other};
 pub use self::ids::ids_never_collide;
 pub use self::last_use::{replacing_keeps_last_use, touch_moves_forward};
 pub use self::pages::{a_cursor_outlives_its_key, deleted_keys_hide, pages_cover_everything_once};
@@ -36,6 +37,7 @@ mod due;
 mod events;
 mod expectations;
 mod feed;
+mod hints;
 mod ids;
 mod last_use;
 mod pages;
@@ -77,6 +79,8 @@ macro_rules! key_store_conformance {
             all_system_records
             due_keys_are_found
             a_purged_key_makes_room
+            hints_are_given
+            managers_follow_each_other
         }
     };
     (@each $name:ident, $open:tt, $($rule:ident)*) => {

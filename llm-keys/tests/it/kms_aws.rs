@@ -10,6 +10,7 @@ mod lab;
 mod manager;
 mod names;
 mod relay;
+mod rewrap;
 mod scripted;
 pub(crate) mod server;
 mod stand_in;

@@ -22,12 +22,15 @@ mod kms_trouble;
 #[cfg(feature = "kms-vault")]
 mod kms_vault;
 mod manager;
+mod manager_follow;
 mod manager_life;
 mod manager_outage;
 mod manager_sentinel;
 mod manager_verified;
 mod mocks;
 mod outage_table;
+mod resolve;
+mod rewrap;
 mod seeded;
 mod vectors;
 mod wycheproof;

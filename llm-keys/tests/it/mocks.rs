@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use llm_keys::event::{Action, Outcome};
 use llm_keys::kms::{KeyUri, KmsCapabilities, KmsSet};
+use llm_keys::store::StoreCapabilities;
 use llm_keys::testing::mocks::{
     MockClock, MockEventSink, MockKeyStore, MockKmsProvider, MockSecureKeyManager,
 };
@@ -22,6 +23,7 @@ async fn a_manager_stands_on_mocks() {
     let mut store = MockKeyStore::new();
     store.expect_key_find().times(1).returning(|_| Ok(None));
     store.expect_touch().returning(|_| Ok(()));
+    store.expect_capabilities().return_const(StoreCapabilities::IN_PROCESS);
     let mut sink = MockEventSink::new();
     sink.expect_wants().return_const(true);
     sink.expect_emit()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use llm_keys::error::{KmsFault, StoreFault};
 use llm_keys::kms::KmsSet;
 use llm_keys::kms::local::LocalKms;
-use llm_keys::manager::CacheOptions;
+use llm_keys::manager::{CacheOptions, FollowOptions, Follows};
 use llm_keys::store::MemoryStore;
 use llm_keys::testing::fakes::{FailingSink, FakeKms, FakeStore, ManualClock};
 use llm_keys::{
@@ -45,6 +45,10 @@ struct Bed {
 impl Bed {
     /// `openai` is stored and cached, `anthropic` is stored only.
     async fn new(stale: Duration) -> Self {
+        Self::following(stale, FollowOptions::default()).await
+    }
+
+    async fn following(stale: Duration, follow: FollowOptions) -> Self {
         let kms = Arc::new(FakeKms::new(LocalKms::ephemeral().unwrap()));
         let store = Arc::new(FakeStore::new(MemoryStore::new()));
         let sink = Arc::new(FailingSink::default());
@@ -56,6 +60,7 @@ impl Bed {
             .event_sink(Arc::clone(&sink))
             .clock(Arc::clone(&clock))
             .cache(CacheOptions::default().ttl(TTL).serve_stale_for(stale))
+            .follow_changes(follow)
             .build()
             .await
             .unwrap();
@@ -108,6 +113,29 @@ async fn a_cached_key_within_its_time() {
         bed.clock.advance(TTL - TICK);
         bed.lose(out);
         assert_eq!(bed.read("openai").await, expected, "{out:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cached_key_of_which_the_database_has_not_said_for_too_long_that_it_is_good() {
+    let follow = FollowOptions::default().follows(Follows::Always);
+    let follow = follow.interval(Duration::from_millis(10));
+    let cached: Read = Ok(Some(Served::Cache));
+    for (out, expected) in
+        [(Kms, cached), (Store, Err(STORE_DOWN)), (Both, Err(STORE_DOWN)), (Sink, Err(SINK_DOWN))]
+    {
+        for stale in [Duration::ZERO, STALE] {
+            let bed = Bed::following(stale, follow).await;
+            bed.lose(out);
+            bed.clock.advance(follow.max_revocation_lag);
+            // Where the database answers, it has said so again by the next look or the one after.
+            let answered = if out == Kms { 2 } else { 0 };
+            let looks = bed.manager.cache_statistics().looks + answered;
+            while bed.manager.cache_statistics().looks < looks {
+                tokio::time::sleep(follow.interval).await;
+            }
+            assert_eq!(bed.read("openai").await, expected, "{out:?}");
+        }
     }
 }
 

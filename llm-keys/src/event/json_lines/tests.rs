@@ -7,7 +7,8 @@ use super::*;
 use crate::clock::Micros;
 use crate::event::{Action, Outcome};
 use crate::model::{
-    Actor, Caller, KeyId, KeyName, Owner, OwnerId, Reason, RequestId, Service, Tenant, Version,
+    Actor, Caller, Fallback, Gave, KeyId, KeyName, Owner, OwnerId, Reason, RequestId, Service,
+    Source, Step, Tenant, Trail, Version,
 };
 
 /// An event of a caller who gives this reason.
@@ -84,6 +85,32 @@ async fn an_event_is_one_line() {
     sink.emit(&event("again")).await.unwrap();
     assert_eq!(folder.lines().len(), 2);
     assert_eq!(folder.lines()[0], lines[0]);
+}
+
+#[tokio::test]
+async fn a_search_is_one_more_member() {
+    let folder = Folder::new();
+    let sink = folder.open();
+    let user = OwnerId::new("alice").unwrap();
+    let source = |owner| Source::Owner(owner);
+    let steps = vec![
+        Step { from: source(Owner::User(user.clone())), gave: Gave::Missing },
+        Step { from: source(Owner::Global), gave: Gave::Failed(ErrorKind::Inactive) },
+    ];
+    let trail = Trail { user, policy: Fallback::Prefer, steps };
+    sink.emit(&event("why").resolved(trail)).await.unwrap();
+    let line: Value = serde_json::from_str(&folder.lines()[0]).unwrap();
+    assert_eq!(
+        line["resolution"],
+        json!({
+            "user": "alice",
+            "policy": "prefer",
+            "steps": [
+                { "from": { "kind": "user", "id": "alice" }, "gave": "missing" },
+                { "from": { "kind": "global" }, "gave": "inactive" },
+            ],
+        })
+    );
 }
 
 #[test]

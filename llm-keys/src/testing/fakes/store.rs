@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{
     Cursor, KeyFilter, KeyId, KeyRow, Page, PageSize, Seq, SystemName, Tenant, Version, VersionRow,
 };
-use crate::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
+use crate::store::{Change, Changes, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
 
 /// A real store whose calls are counted, and fail or hang as a test says.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct FakeStore<S> {
     commits: Script,
     touches: Script,
     feeds: Script,
+    hints: bool,
 }
 
 impl<S> FakeStore<S> {
@@ -32,7 +33,15 @@ impl<S> FakeStore<S> {
             commits: Script::default(),
             touches: Script::default(),
             feeds: Script::default(),
+            hints: true,
         }
+    }
+
+    /// The same store, which gives no hints even if the one inside does.
+    #[must_use]
+    pub fn without_hints(mut self) -> Self {
+        self.hints = false;
+        self
     }
 
     /// The store inside, past every script.
@@ -149,11 +158,16 @@ impl<S: KeyStore> KeyStore for FakeStore<S> {
         self.feeds.run("store.changes_since", self.inner.changes_since(since)).await
     }
 
+    fn hints(&self) -> Option<Hints> {
+        self.inner.hints().filter(|_| self.hints)
+    }
+
     async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>> {
         self.feeds.run("store.events_since", self.inner.events_since(since, limit)).await
     }
 
     fn capabilities(&self) -> StoreCapabilities {
-        self.inner.capabilities()
+        let capabilities = self.inner.capabilities();
+        StoreCapabilities { hints: capabilities.hints && self.hints, ..capabilities }
     }
 }

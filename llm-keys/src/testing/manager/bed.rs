@@ -7,7 +7,7 @@ use super::Parts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kms::KmsSet;
 use crate::kms::local::LocalKms;
-use crate::manager::{OpenOptions, OpenedContent, SecureKeyManager, StoreOptions};
+use crate::manager::{FollowOptions, OpenOptions, OpenedContent, SecureKeyManager, StoreOptions};
 use crate::model::{Actor, Caller, KeyId, KeyRow, Version, VersionRow};
 use crate::random::SystemRandom;
 use crate::secret::ApiKey;
@@ -50,6 +50,7 @@ impl<M: SecureKeyManager + 'static> Bed<M> {
             clock: clock.clone(),
             random: Arc::new(SystemRandom),
             cache_ttl: TTL,
+            follow: FollowOptions::default(),
             caller: caller("suite"),
         };
         change(&mut parts);

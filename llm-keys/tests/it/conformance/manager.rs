@@ -11,6 +11,7 @@ llm_keys::manager_conformance!(async |parts| {
         .clock(parts.clock)
         .random(parts.random)
         .cache(CacheOptions::default().ttl(parts.cache_ttl))
+        .follow_changes(parts.follow)
         .caller(parts.caller)
         .build()
         .await

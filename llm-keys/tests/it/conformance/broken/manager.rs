@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use llm_keys::event::{Action, Event, EventSink, FanOut, Outcome};
-use llm_keys::manager::CacheOptions;
-use llm_keys::model::VersionState;
+use llm_keys::manager::{CacheOptions, FollowOptions, Follows, ResolveOptions, Resolved};
+use llm_keys::model::{Fallback, VersionState};
 use llm_keys::testing::fakes::RecordingSink;
 use llm_keys::testing::manager::{self as rules, Parts};
 use llm_keys::{
     ApiKey, CacheStatistics, Caller, ChangeOptions, Cursor, DeleteOptions, EnvelopeKeyManager,
-    Error, ErrorKind, Evict, KeyFilter, KeyId, KeyMetadata, OpenOptions, Opened, Page, PageSize,
-    Result, RotateOptions, SecureKeyManager, StoreOptions, Version, VersionMetadata,
+    Error, ErrorKind, Evict, KeyFilter, KeyId, KeyMetadata, OpenOptions, Opened, OwnerId, Page,
+    PageSize, Result, RotateOptions, SecureKeyManager, Service, StoreOptions, Version,
+    VersionMetadata,
 };
 
 use super::panics;
@@ -47,6 +48,8 @@ enum Fault {
     SaysItRolledBackToTheOldNumber,
     RetiresAtOnce,
     KeepsOneMore,
+    DoesNotFollow,
+    TrustsASilentStorage,
 }
 
 #[derive(Debug)]
@@ -66,6 +69,10 @@ impl Broken {
                 parts.sink = Arc::new(FanOut::new(vec![parts.sink.clone(), parts.sink]));
             }
             Fault::RecordsAnotherCaller => parts.caller = Caller::default(),
+            Fault::DoesNotFollow => parts.follow = FollowOptions::default().follows(Follows::Never),
+            Fault::TrustsASilentStorage => {
+                parts.follow = parts.follow.max_revocation_lag(Duration::MAX);
+            }
             Fault::CachesTooLong => parts.cache_ttl *= 2,
             Fault::CachesTooShort => parts.cache_ttl = parts.cache_ttl.saturating_sub(SECOND),
             _ => {}
@@ -77,6 +84,7 @@ impl Broken {
             .clock(parts.clock)
             .random(parts.random)
             .cache(CacheOptions::default().ttl(parts.cache_ttl))
+            .follow_changes(parts.follow)
             .caller(parts.caller)
             .build()
             .await
@@ -138,6 +146,17 @@ impl SecureKeyManager for Broken {
 
     async fn open(&self, id: &KeyId, options: &OpenOptions) -> Result<Option<Opened>> {
         self.inner.open(id, options).await
+    }
+
+    async fn resolve(
+        &self,
+        user: &OwnerId,
+        teams: &[OwnerId],
+        service: &Service,
+        policy: Fallback,
+        options: &ResolveOptions,
+    ) -> Result<Option<Resolved>> {
+        self.inner.resolve(user, teams, service, policy, options).await
     }
 
     async fn list_api_keys(
@@ -355,4 +374,8 @@ must_fail! {
         a_rollback_is_a_new_version;
     retires_at_once: RetiresAtOnce => a_rotation_has_two_phases;
     keeps_one_more: KeepsOneMore => pruning_keeps_the_newest;
+    does_not_follow: DoesNotFollow => changes_by_others_are_seen,
+        without_word_from_the_storage_nothing_is_served;
+    trusts_a_silent_storage: TrustsASilentStorage =>
+        without_word_from_the_storage_nothing_is_served;
 }

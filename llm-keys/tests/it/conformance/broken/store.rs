@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
 use llm_keys::store::{
-    Change, Changes, Expect, KeyStore, MemoryStore, StoreCapabilities, SystemRow, Use,
+    Change, Changes, Expect, Hinter, Hints, KeyStore, MemoryStore, StoreCapabilities, SystemRow,
+    Use,
 };
 use llm_keys::testing::store::{self as rules, SharedStore};
 use llm_keys::{
@@ -56,6 +57,8 @@ enum Fault {
     ListsOneSystemRecord,
     IgnoresWhenKeysAreDue,
     HidesDueKeysOfTheSameTime,
+    NeverHints,
+    HintsUnannounced,
 }
 
 #[derive(Debug)]
@@ -66,6 +69,7 @@ struct Broken {
     last_use: Mutex<BTreeMap<Uuid, Use>>,
     replaced: Mutex<Vec<Uuid>>,
     touches: Mutex<u64>,
+    silent: Hinter,
 }
 
 impl Broken {
@@ -77,6 +81,7 @@ impl Broken {
             last_use: Mutex::default(),
             replaced: Mutex::default(),
             touches: Mutex::default(),
+            silent: Hinter::new(),
         }
     }
 
@@ -316,7 +321,14 @@ impl KeyStore for Broken {
         Ok(events)
     }
 
+    fn hints(&self) -> Option<Hints> {
+        if self.is(Fault::NeverHints) { Some(self.silent.subscribe()) } else { self.inner.hints() }
+    }
+
     fn capabilities(&self) -> StoreCapabilities {
+        if self.is(Fault::HintsUnannounced) {
+            return StoreCapabilities::IN_PROCESS;
+        }
         self.inner.capabilities()
     }
 }
@@ -371,6 +383,8 @@ must_fail! {
     loses_uses_on_replace: LosesUsesOnReplace => replacing_keeps_last_use;
     forgets_one_change: ForgetsOneChange => the_feed_names_changed_keys;
     never_moves_the_head: NeverMovesTheHead => the_feed_names_changed_keys;
+    never_hints: NeverHints => hints_are_given;
+    hints_unannounced: HintsUnannounced => hints_are_given;
     shares_system_records: SharesSystemRecords => system_records_are_per_tenant;
     reverses_events: ReversesEvents => events_ride_in_the_change;
     ignores_the_event_limit: IgnoresTheEventLimit => events_ride_in_the_change;
