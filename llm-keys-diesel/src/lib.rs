@@ -79,6 +79,7 @@ mod failure;
 mod file;
 mod from_env;
 mod migrate;
+mod patience;
 mod pool;
 mod queries;
 mod rows;

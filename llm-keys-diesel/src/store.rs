@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use crate::attempt::Attempts;
 use crate::backend::Conn;
-use crate::failure::may_run_again;
+use crate::failure::{is_lost, may_run_again};
 use crate::migrate::MigrationStatus;
+use crate::patience::{self, Patience};
 use crate::pool::{AnyPool, Connections, Writer};
 use crate::unbroken::unbroken;
 use crate::url::{ConnectOptions, Target};
@@ -184,7 +185,8 @@ impl Shared {
         if self.checked.load(Ordering::Acquire) {
             return Ok(conn);
         }
-        if let Err(error) = migrate::check(&mut conn).await {
+        let patience = Patience::of(self.connections.is_remote(), patience::READ);
+        if let Err(error) = patience.run("store.check", migrate::check(&mut conn)).await {
             let failed = Err(error);
             self.connections.give_back(conn, &failed);
             return failed;
@@ -201,10 +203,11 @@ macro_rules! read {
         let shared = Arc::clone(&$store.shared);
         unbroken(async move {
             let mut attempts = Attempts::new();
+            let patience = Patience::of(shared.connections.is_remote(), patience::READ);
             loop {
                 let mut conn = shared.reader($op).await?;
                 let $conn = &mut conn;
-                let done = $query.await;
+                let done = patience.run($op, $query).await;
                 if !shared.connections.give_back(conn, &done) || !attempts.after_loss() {
                     return done;
                 }
@@ -221,9 +224,11 @@ macro_rules! write {
         let shared = Arc::clone(&$store.shared);
         unbroken(async move {
             let mut attempts = Attempts::new();
+            let patience = Patience::of(shared.connections.is_remote(), patience::WRITE);
             loop {
                 let mut writer = shared.writer($op).await?;
-                let begun = queries::begin_txn(&mut writer.conn, $op).await;
+                let begin = queries::begin_txn(&mut writer.conn, $op);
+                let begun = patience.run($op, begin).await;
                 if begun.is_err() {
                     if shared.connections.give_back(writer.conn, &begun) && attempts.after_loss() {
                         continue;
@@ -231,8 +236,15 @@ macro_rules! write {
                     return begun;
                 }
                 let $conn = &mut writer.conn;
-                let made = $query.await;
-                let done = queries::end_txn(&mut writer.conn, $op, made).await;
+                let made = patience.run($op, $query).await;
+                let done = match made {
+                    // Nothing more is asked of a connection that does not answer.
+                    Err(error) if is_lost(&error) => Err(error),
+                    made => {
+                        let end = queries::end_txn(&mut writer.conn, $op, made);
+                        patience.run($op, end).await
+                    }
+                };
                 shared.connections.give_back(writer.conn, &done);
                 let again = done.as_ref().err().filter(|error| may_run_again(error));
                 match again.and_then(|_| attempts.after_collision()) {
