@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::prelude::*;
 use diesel::result::Error::DatabaseError;
 use diesel::result::{ConnectionResult, QueryResult};
@@ -80,6 +80,41 @@ pub(crate) async fn rollback(conn: &mut Conn) -> QueryResult<()> {
 
 pub(crate) fn begin_immediate(conn: &mut SqliteConnection) -> QueryResult<()> {
     AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")
+}
+
+/// Empties the log in which old contents of the database's pages may stand; `false` if a reader
+/// still needs it. Waits for readers no longer than `wait`, in which nobody can write.
+pub(crate) async fn empty_log(conn: &mut Conn, wait: Duration) -> QueryResult<bool> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        Conn::Sqlite(conn) => {
+            conn.spawn_blocking(move |conn| sqlite_empty_log(conn, wait.as_millis())).await
+        }
+    }
+}
+
+/// The bytes of the old pages go with the end of the file. In another journal mode than the
+/// write-ahead log this does nothing.
+fn sqlite_empty_log(conn: &mut SqliteConnection, wait: u128) -> QueryResult<bool> {
+    let usual = diesel::sql_query("PRAGMA busy_timeout").get_result::<Timeout>(conn)?.timeout;
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {wait}"))?;
+    let emptied = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(conn);
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {usual}"))?;
+    emptied.map(|checkpoint: Checkpoint| checkpoint.busy == 0)
+}
+
+/// The answer of `PRAGMA busy_timeout`.
+#[derive(QueryableByName)]
+struct Timeout {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    timeout: i32,
+}
+
+/// What is used of the answer of `PRAGMA wal_checkpoint`.
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    busy: i32,
 }
 
 diesel::table! {

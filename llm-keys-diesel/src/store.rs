@@ -15,7 +15,7 @@ use crate::backend::Conn;
 use crate::pool::{AnyPool, Connections, Writer};
 use crate::unbroken::unbroken;
 use crate::url::{ConnectOptions, Target};
-use crate::{migrate, queries};
+use crate::{migrate, purged, queries};
 
 /// A [`KeyStore`] in an SQL database. Cloning it is cheap and shares the pool.
 ///
@@ -53,7 +53,8 @@ impl DieselStore {
     /// | `sqlite::memory:` | the memory of this store, on one connection, gone with it |
     ///
     /// SQLite is used with its write-ahead log, `synchronous = FULL`, foreign keys enforced, and
-    /// bytes of purged rows overwritten.
+    /// bytes of purged rows overwritten; the log is emptied after a purge, if no reader is in the
+    /// way.
     ///
     /// # Errors
     /// `InvalidInput` for a URL that means nothing; `Store(NotADatabase)` for a file that is
@@ -222,12 +223,18 @@ impl KeyStore for DieselStore {
 
     async fn commit(&self, change: Change) -> Result<()> {
         change.check_covered()?;
+        let purges = !change.purge.is_empty();
         let shared = Arc::clone(&self.shared);
-        unbroken(async move {
+        let made = unbroken(async move {
             let mut writer = shared.writer("store.commit").await?;
             queries::commit::commit(&mut writer.conn, &change).await
         })
-        .await
+        .await;
+        if purges && made.is_ok() {
+            let shared = Arc::clone(&self.shared);
+            unbroken(async move { purged::empty_log(&shared.connections).await }).await;
+        }
+        made
     }
 
     async fn touch(&self, uses: &[Use]) -> Result<()> {

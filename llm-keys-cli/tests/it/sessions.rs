@@ -37,17 +37,23 @@ sessions! {
     export: "export",
     get: "get",
     help: "help",
+    history: "history",
     import: "import",
     init: "init",
     keys: "keys",
     kms: "kms",
     list: "list",
+    prune: "prune",
     resolve: "resolve",
     reseal: "reseal",
+    rollback: "rollback",
+    rotate: "rotate",
     run: "run",
     settings: "settings",
     show: "show",
     store: "store",
+    tend: "tend",
+    undelete: "undelete",
 }
 
 /// The commands, as the program itself lists them.

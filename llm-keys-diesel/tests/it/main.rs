@@ -12,5 +12,6 @@ mod follow;
 mod names;
 mod plaintext;
 mod processes;
+mod purged;
 mod runtime;
 mod schema;
