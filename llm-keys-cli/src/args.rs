@@ -18,6 +18,7 @@ pub(crate) use self::life::{
     DeleteArgs, HistoryArgs, PruneArgs, ReasonArgs, RollbackArgs, RotateArgs, UndeleteArgs,
 };
 pub(crate) use self::list::{ListArgs, ShowArgs};
+pub(crate) use self::migrate::{MigrateCommand, MigrateDownArgs};
 pub(crate) use self::reseal::ResealArgs;
 pub(crate) use self::resolve::ResolveArgs;
 pub(crate) use self::run::RunArgs;
@@ -28,6 +29,7 @@ mod key;
 mod kms;
 mod life;
 mod list;
+mod migrate;
 mod reseal;
 mod resolve;
 mod run;
@@ -61,8 +63,10 @@ pub(crate) struct GlobalArgs {
     /// working directory.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where the keys are stored, such as `sqlite:/var/lib/llm-keys/keys.db`.
+    /// Where the keys are stored, such as `sqlite:/var/lib/llm-keys/keys.db`,
+    /// `postgres://HOST/DATABASE` or `mysql://HOST/DATABASE`.
     ///
+    /// A URL with a password belongs into the variable or the settings: others can see arguments.
     /// Otherwise `LLM_KEYS_DATABASE_URL`, then `DATABASE_URL`, then `database` of the settings,
     /// then `keys.db` in the data folder.
     #[arg(long, global = true, value_name = "URL")]
@@ -208,6 +212,9 @@ pub(crate) enum Command {
     /// Look after the KMS.
     #[command(subcommand)]
     Kms(KmsCommand),
+    /// Look after the tables of the database.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// The commands `store` and `list` in another spelling.
     #[command(subcommand, hide = true)]
     Keys(KeysCommand),

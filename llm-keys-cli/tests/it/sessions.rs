@@ -44,6 +44,7 @@ sessions! {
     kms: "kms",
     list: "list",
     prune: "prune",
+    migrate: "migrate",
     resolve: "resolve",
     reseal: "reseal",
     rollback: "rollback",

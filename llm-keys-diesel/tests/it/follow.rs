@@ -19,8 +19,8 @@ use llm_keys::kms::local::{self, LocalKms};
 use llm_keys::manager::FollowOptions;
 use llm_keys::testing::fakes::FakeStore;
 use llm_keys::{
-    ApiKey, ChangeOptions, Clock as _, EnvelopeKeyManager, ErrorKind, KeyId, SecureKeyManager as _,
-    StoreOptions, SystemClock, SystemRandom,
+    ApiKey, ChangeOptions, Clock as _, DeleteOptions, EnvelopeKeyManager, ErrorKind, KeyId,
+    SecureKeyManager as _, StoreOptions, SystemClock, SystemRandom,
 };
 use llm_keys_diesel::DieselStore;
 
@@ -201,7 +201,9 @@ fn what_one_process_changes_the_others_see() {
                         new.as_str()
                     }
                     _ => {
-                        assert!(manager.delete_api_key(&id(), &change).await.unwrap());
+                        assert!(
+                            manager.delete_api_key(&id(), &DeleteOptions::default()).await.unwrap()
+                        );
                         "none"
                     }
                 };
