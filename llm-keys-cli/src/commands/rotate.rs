@@ -8,6 +8,7 @@ use crate::args::RotateArgs;
 use crate::connect::Connect;
 use crate::failure::{Failure, Result};
 use crate::output::version_view::good_until;
+use crate::output::view::time;
 use crate::{secret_input, when};
 
 pub(crate) async fn run(args: RotateArgs, connect: &Connect<'_>) -> Result<()> {
@@ -16,13 +17,19 @@ pub(crate) async fn run(args: RotateArgs, connect: &Connect<'_>) -> Result<()> {
     let overlap = when::duration_or_zero(&args.overlap)?;
     let options = RotateOptions::default().store(store::options(&args.how)?).overlap(overlap);
     let key = secret_input::read_key(args.how.source, connect.output())?;
-    let Some(keys) = connect.manager_if_there().await? else { return Err(missing(id)) };
-    let Some(before) = keys.key_metadata(&id).await? else { return Err(missing(id)) };
+    let Some(keys) = connect.manager_if_there().await? else { return Err(Failure::NotFound(id)) };
+    let Some(before) = keys.key_metadata(&id).await? else {
+        return Err(Failure::NotFound(id));
+    };
     let Some(version) = keys.rotate_api_key(&id, key, &options).await? else {
-        return Err(missing(id));
+        return Err(Failure::NotFound(id));
     };
     let until = match before.version {
-        Some(old) => old_one_until(&keys, &id, old).await?,
+        Some(old) => old_one_until(&keys, &id, old).await.unwrap_or_else(|failure| {
+            // It is rotated, whatever becomes of this.
+            tracing::warn!(?failure, "the history cannot be read");
+            (!overlap.is_zero()).then(|| time(super::now().saturating_add(overlap)))
+        }),
         None => None,
     };
     tend::in_passing(&keys).await;
@@ -49,8 +56,4 @@ async fn old_one_until(
 ) -> Result<Option<String>> {
     let history = keys.key_history(id).await?.unwrap_or_default();
     Ok(history.iter().find(|version| version.version == old).and_then(good_until))
-}
-
-fn missing(id: KeyId) -> Failure {
-    Failure::NotFound(id)
 }
