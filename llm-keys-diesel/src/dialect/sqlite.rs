@@ -55,6 +55,7 @@ const LOCKED: &str = "database is locked";
 
 /// Empties the write-ahead log, whose end goes with the bytes of the old pages; `false` if a reader
 /// still needs it. In another journal mode this does nothing.
+#[expect(clippy::disallowed_methods, reason = "this is a dialect file")]
 pub(super) fn empty_log(conn: &mut SqliteConnection, wait: Duration) -> QueryResult<bool> {
     let usual = diesel::sql_query("PRAGMA busy_timeout").get_result::<Timeout>(conn)?.timeout;
     conn.batch_execute(&format!("PRAGMA busy_timeout = {}", wait.as_millis()))?;
