@@ -81,6 +81,7 @@ mod from_env;
 mod migrate;
 mod patience;
 mod pool;
+mod purged;
 mod queries;
 mod rows;
 mod schema;
