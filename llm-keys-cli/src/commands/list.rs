@@ -1,8 +1,8 @@
 //! `list`.
 
 use llm_keys::{
-    EnvelopeKeyManager, KeyFilter, KeyMetadata, KeyState, Owner, PageSize, SecureKeyManager as _,
-    Service, Tenant,
+    EnvelopeKeyManager, Integrity, KeyFilter, KeyMetadata, KeyState, Owner, PageSize,
+    SecureKeyManager as _, Service, Tenant,
 };
 
 use super::show::{check_verified, note_unverified};
@@ -61,12 +61,17 @@ async fn all(
     filter: &KeyFilter,
     deleted: bool,
 ) -> Result<Vec<KeyMetadata>> {
-    let filter = if deleted { filter.clone().with_deleted() } else { filter.clone() };
+    // Deleted ones in any case: a row that somebody edited to be deleted is shown as broken.
+    let filter = filter.clone().with_deleted();
     let mut keys: Vec<KeyMetadata> = Vec::new();
     let mut after = None;
     loop {
         let page = manager.list_api_keys(&filter, after.as_ref(), PageSize::new(PAGE)?).await?;
-        keys.extend(page.items.into_iter().filter(|key| is_deleted(key) == deleted));
+        keys.extend(
+            page.items
+                .into_iter()
+                .filter(|key| is_deleted(key) == deleted || key.integrity == Integrity::Broken),
+        );
         after = page.next;
         if after.is_none() {
             return Ok(keys);

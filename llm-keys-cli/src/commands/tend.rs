@@ -8,8 +8,8 @@ use crate::connect::Connect;
 use crate::failure::Result;
 
 pub(crate) async fn run(connect: &Connect<'_>) -> Result<()> {
-    // Neither purging nor telling writes anything sealed.
-    let done = match connect.keeper_if_there().await? {
+    // Only what is verified is purged, and that needs the KMS.
+    let done = match connect.manager_if_there().await? {
         Some(keys) => keys.tend().await?,
         None => Tended::default(),
     };

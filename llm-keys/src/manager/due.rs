@@ -24,9 +24,10 @@ pub struct Tended {
 
 impl EnvelopeKeyManager {
     /// Does what is due with the keys of all tenants: purges those that were deleted long enough
-    /// ago, where their rows are as they were written, and tells once, by an event, of those that expired or fell due for rotation. Where
-    /// several processes do it at once, an event may come twice. A manager inside a Tokio runtime
-    /// does it by itself, every [`tend_every`](super::Builder::tend_every).
+    /// ago, where their rows are as they were written, and tells once, by an event, of those that
+    /// expired or fell due for rotation. Where several processes do it at once, an event may come
+    /// twice. A manager inside a Tokio runtime does it by itself, every
+    /// [`tend_every`](super::Builder::tend_every).
     ///
     /// # Errors
     /// `Store`, `EventSink` if that part fails; then the rest waits for the next time.
