@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use llm_keys::error::Result;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
-use llm_keys::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
+use llm_keys::store::{Change, Changes, KeyStore, ScannedKey, StoreCapabilities, SystemRow, Use};
 use llm_keys::{Cursor, KeyFilter, KeyId, Micros, Page, PageSize, Tenant, Version};
 use uuid::Uuid;
 
@@ -193,6 +193,15 @@ impl KeyStore for DieselStore {
         unbroken(async move {
             let mut conn = shared.reader("store.key_due").await?;
             queries::key_due::key_due(&mut conn, before, after, size).await
+        })
+        .await
+    }
+
+    async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
+        let (shared, after) = (Arc::clone(&self.shared), after.map(str::to_owned));
+        unbroken(async move {
+            let mut conn = shared.reader("store.key_scan").await?;
+            queries::key_scan::key_scan(&mut conn, after.as_deref(), size).await
         })
         .await
     }
