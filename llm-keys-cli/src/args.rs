@@ -14,6 +14,7 @@ pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
     AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs, RewrapArgs,
 };
+pub(crate) use self::migrate::{MigrateCommand, MigrateDownArgs};
 pub(crate) use self::reseal::ResealArgs;
 pub(crate) use self::resolve::ResolveArgs;
 pub(crate) use self::run::RunArgs;
@@ -22,6 +23,7 @@ pub(crate) use self::secret::KeySourceArgs;
 mod backup;
 mod key;
 mod kms;
+mod migrate;
 mod reseal;
 mod resolve;
 mod run;
@@ -55,8 +57,10 @@ pub(crate) struct GlobalArgs {
     /// working directory.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where the keys are stored, such as `sqlite:/var/lib/llm-keys/keys.db`.
+    /// Where the keys are stored, such as `sqlite:/var/lib/llm-keys/keys.db`,
+    /// `postgres://HOST/DATABASE` or `mysql://HOST/DATABASE`.
     ///
+    /// A URL with a password belongs into the variable or the settings: others can see arguments.
     /// Otherwise `LLM_KEYS_DATABASE_URL`, then `DATABASE_URL`, then `database` of the settings,
     /// then `keys.db` in the data folder.
     #[arg(long, global = true, value_name = "URL")]
@@ -174,6 +178,9 @@ pub(crate) enum Command {
     /// Look after the KMS.
     #[command(subcommand)]
     Kms(KmsCommand),
+    /// Look after the tables of the database.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// The commands `store` and `list` in another spelling.
     #[command(subcommand, hide = true)]
     Keys(KeysCommand),

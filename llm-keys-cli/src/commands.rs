@@ -24,6 +24,7 @@ mod kms_local;
 mod kms_policy;
 mod kms_rewrap;
 mod list;
+mod migrate;
 mod reference;
 mod reseal;
 mod resolve;
@@ -59,6 +60,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Export(args) => export::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
         Command::Kms(command) => kms(command, &connect).await,
+        Command::Migrate(command) => migrate::run(command, &connect).await,
         Command::Keys(KeysCommand::Store(args)) => {
             let id = args.whose.id(&args.service)?;
             store::run(id, args.how, &connect).await

@@ -69,6 +69,14 @@ impl<'a> Connect<'a> {
         Ok(Some(store))
     }
 
+    /// The storage as it is, if its file is there: nothing is brought up to date.
+    pub(crate) async fn bare_store_if_there(&self) -> Result<Option<DieselStore>> {
+        match self.database_is_there() {
+            true => Ok(Some(DieselStore::connect(&self.settings.database).await?)),
+            false => Ok(None),
+        }
+    }
+
     /// A manager over the storage, if there is anything in it.
     pub(crate) async fn manager_if_there(&self) -> Result<Option<EnvelopeKeyManager>> {
         let Some(store) = self.store_if_there().await? else { return Ok(None) };
@@ -134,10 +142,17 @@ impl<'a> Connect<'a> {
 
     /// The storage, made where its file or its tables are missing.
     pub(crate) async fn make_store(&self) -> Result<DieselStore> {
+        let store = self.make_bare_store().await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// The storage, made where its file is missing; its tables are left as they are.
+    pub(crate) async fn make_bare_store(&self) -> Result<DieselStore> {
         if self.settings.database_is_default() {
             self.settings.home.create()?;
         }
-        Ok(DieselStore::open(&self.settings.database).await?)
+        Ok(DieselStore::connect(&self.settings.database).await?)
     }
 
     /// The manager of this run.

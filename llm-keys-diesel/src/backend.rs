@@ -2,7 +2,10 @@
 
 #[cfg(feature = "sqlite")]
 use diesel::SqliteConnection;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "mysql")]
+pub(crate) use diesel_async::AsyncMysqlConnection as MysqlConn;
+#[cfg(feature = "postgres")]
+pub(crate) use diesel_async::AsyncPgConnection as PgConn;
 use diesel_async::pooled_connection::deadpool::Object;
 #[cfg(feature = "sqlite")]
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
@@ -13,19 +16,79 @@ pub(crate) type SqliteConn = SyncConnectionWrapper<SqliteConnection>;
 
 /// A connection taken from the pool. Another database is another variant here and another arm in
 /// [`on_backend!`], and no other query.
+#[cfg_attr(
+    all(feature = "postgres", any(feature = "sqlite", feature = "mysql")),
+    expect(
+        clippy::large_enum_variant,
+        reason = "one for each call, moved twice; a box would be an allocation for each"
+    )
+)]
 pub(crate) enum Conn {
     #[cfg(feature = "sqlite")]
     Sqlite(Object<SqliteConn>),
+    #[cfg(feature = "postgres")]
+    Postgres(Object<PgConn>),
+    #[cfg(feature = "mysql")]
+    Mysql(Object<MysqlConn>),
+}
+
+impl Conn {
+    /// Closes it, instead of giving it back to the pool, which will open another.
+    pub(crate) fn discard(self) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(object) => drop(Object::take(object)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(object) => drop(Object::take(object)),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(object) => drop(Object::take(object)),
+        }
+    }
 }
 
 /// Expands `$body` once for each database, so that every type in it stays concrete. In `$body`,
 /// `$conn` is `&mut` the database's own connection.
+///
+/// With `locking $rows = $query`, `$rows` is the query that also locks the rows it finds until the
+/// transaction ends. SQLite locks the whole database when the transaction begins.
 macro_rules! on_backend {
     ($db:expr, |$conn:ident| $body:expr) => {
         match $db {
             #[cfg(feature = "sqlite")]
             $crate::backend::Conn::Sqlite(object) => {
                 let $conn: &mut $crate::backend::SqliteConn = &mut *object;
+                $body
+            }
+            #[cfg(feature = "postgres")]
+            $crate::backend::Conn::Postgres(object) => {
+                let $conn: &mut $crate::backend::PgConn = &mut *object;
+                $body
+            }
+            #[cfg(feature = "mysql")]
+            $crate::backend::Conn::Mysql(object) => {
+                let $conn: &mut $crate::backend::MysqlConn = &mut *object;
+                $body
+            }
+        }
+    };
+    ($db:expr, locking $rows:ident = $query:expr, |$conn:ident| $body:expr) => {
+        match $db {
+            #[cfg(feature = "sqlite")]
+            $crate::backend::Conn::Sqlite(object) => {
+                let $conn: &mut $crate::backend::SqliteConn = &mut *object;
+                let $rows = $query;
+                $body
+            }
+            #[cfg(feature = "postgres")]
+            $crate::backend::Conn::Postgres(object) => {
+                let $conn: &mut $crate::backend::PgConn = &mut *object;
+                let $rows = $query.for_update();
+                $body
+            }
+            #[cfg(feature = "mysql")]
+            $crate::backend::Conn::Mysql(object) => {
+                let $conn: &mut $crate::backend::MysqlConn = &mut *object;
+                let $rows = $query.for_update();
                 $body
             }
         }

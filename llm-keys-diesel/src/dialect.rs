@@ -1,141 +1,136 @@
-//! What differs between the databases: the only raw SQL, and what their messages mean.
+//! What differs between the databases: the only raw SQL, and what their messages mean. A file for
+//! each of them; this one asks which it is.
 
-use std::time::Duration;
-
-use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
-use diesel::prelude::*;
-use diesel::result::Error::DatabaseError;
-use diesel::result::{ConnectionResult, QueryResult};
-use diesel::{ConnectionError, SqliteConnection};
-use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
+#[cfg(feature = "sqlite")]
+use diesel::connection::{AnsiTransactionManager as SyncManager, TransactionManager as _};
+use diesel::result::QueryResult;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use diesel_async::SimpleAsyncConnection as _;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use diesel_async::{AnsiTransactionManager, TransactionManager as _};
 use llm_keys::error::{Error, StoreFault};
 
-use crate::backend::{Conn, SqliteConn};
+use crate::backend::Conn;
 use crate::failure::fault;
 
-/// Opens a connection to SQLite and sets it up, once in its life.
-pub(crate) async fn sqlite_open(
-    uri: &str,
-    busy_timeout: Duration,
-    read_only: bool,
-) -> ConnectionResult<SqliteConn> {
-    let mut conn = SqliteConn::establish(uri).await?;
-    let wait = busy_timeout.as_millis();
-    // First the wait, since what follows may meet a lock. Temporary tables hold copies of rows, so
-    // they stay out of files.
-    let mut setup = format!(
-        "PRAGMA busy_timeout = {wait}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
-    );
-    setup.push_str(if read_only {
-        // Reads the header, which a mere `open` does not: a file that is no database fails here.
-        "PRAGMA query_only = ON; PRAGMA schema_version;"
-    } else {
-        // FULL: a commit that returned survives a loss of power. `secure_delete`: what is purged
-        // leaves no bytes behind in free pages.
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-    });
-    let mut left = busy_timeout;
-    loop {
-        match conn.batch_execute(&setup).await {
-            Ok(()) => return Ok(conn),
-            // SQLite does not wait by itself where two connections that change to the write-ahead
-            // log, or bring it up after a crash, would wait for each other.
-            Err(DatabaseError(_, message)) if message.message() == LOCKED && !left.is_zero() => {
-                let pause = left.min(Duration::from_millis(5));
-                tokio::time::sleep(pause).await;
-                left -= pause;
-            }
-            Err(error) => return Err(ConnectionError::CouldntSetupConfiguration(error)),
-        }
-    }
-}
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 
-/// SQLite's text for `SQLITE_BUSY`.
-const LOCKED: &str = "database is locked";
-
-/// Begins a transaction that writes. On SQLite it takes the write lock at once: one that began with
-/// a read could not get it later if somebody else wrote in between.
+/// Begins a transaction that writes.
+///
+/// On SQLite it takes the write lock at once: one that began with a read could not get it later if
+/// somebody else wrote in between. On PostgreSQL each statement sees what was committed before it,
+/// and what it relies on it locks; MySQL's locking reads do so at every level.
 pub(crate) async fn begin_write(conn: &mut Conn) -> QueryResult<()> {
     match conn {
         #[cfg(feature = "sqlite")]
-        Conn::Sqlite(conn) => conn.spawn_blocking(begin_immediate).await,
+        Conn::Sqlite(conn) => conn.spawn_blocking(sqlite::begin_immediate).await,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(conn) => {
+            AnsiTransactionManager::begin_transaction_sql(&mut **conn, postgres::BEGIN).await
+        }
+        #[cfg(feature = "mysql")]
+        Conn::Mysql(conn) => AnsiTransactionManager::begin_transaction(&mut **conn).await,
     }
 }
 
 pub(crate) async fn commit(conn: &mut Conn) -> QueryResult<()> {
     match conn {
         #[cfg(feature = "sqlite")]
-        Conn::Sqlite(conn) => conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await,
+        Conn::Sqlite(conn) => conn.spawn_blocking(SyncManager::commit_transaction).await,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(conn) => AnsiTransactionManager::commit_transaction(&mut **conn).await,
+        #[cfg(feature = "mysql")]
+        Conn::Mysql(conn) => AnsiTransactionManager::commit_transaction(&mut **conn).await,
     }
 }
 
 pub(crate) async fn rollback(conn: &mut Conn) -> QueryResult<()> {
     match conn {
         #[cfg(feature = "sqlite")]
-        Conn::Sqlite(conn) => {
-            conn.spawn_blocking(AnsiTransactionManager::rollback_transaction).await
-        }
+        Conn::Sqlite(conn) => conn.spawn_blocking(SyncManager::rollback_transaction).await,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(conn) => AnsiTransactionManager::rollback_transaction(&mut **conn).await,
+        #[cfg(feature = "mysql")]
+        Conn::Mysql(conn) => AnsiTransactionManager::rollback_transaction(&mut **conn).await,
     }
 }
 
-pub(crate) fn begin_immediate(conn: &mut SqliteConnection) -> QueryResult<()> {
-    AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")
-}
-
-diesel::table! {
-    /// SQLite's list of what is in a database.
-    sqlite_master (name) {
-        #[sql_name = "type"]
-        kind -> Text,
-        name -> Text,
+/// Whether our migrations ever ran.
+pub(crate) async fn has_schema(conn: &mut Conn) -> QueryResult<bool> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        Conn::Sqlite(conn) => conn.spawn_blocking(sqlite::has_schema).await,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(conn) => postgres::has_schema(conn).await,
+        #[cfg(feature = "mysql")]
+        Conn::Mysql(conn) => mysql::has_schema(conn).await,
     }
 }
 
-/// Whether there is a table of this name.
-pub(crate) fn sqlite_has_table(conn: &mut SqliteConnection, name: &str) -> QueryResult<bool> {
-    let found = sqlite_master::table
-        .filter(sqlite_master::kind.eq("table"))
-        .filter(sqlite_master::name.eq(name));
-    diesel::select(diesel::dsl::exists(found)).get_result(conn)
+/// Keeps other processes from changing the tables, until [`end_migration`]. Waits for one that does
+/// so now.
+pub(crate) async fn begin_migration(conn: &mut Conn) -> QueryResult<()> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        Conn::Sqlite(conn) => conn.spawn_blocking(sqlite::begin_immediate).await,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(conn) => postgres::begin_migration(conn).await,
+        #[cfg(feature = "mysql")]
+        Conn::Mysql(conn) => mysql::lock_migrations(conn).await,
+    }
 }
 
-/// What a message of SQLite means. Diesel hides the result code behind the text of
-/// `sqlite3_errmsg`; these texts are constants of SQLite and never translated. The tests make the
+/// Runs the statements of a migration.
+pub(crate) async fn run_script(conn: &mut Conn, sql: &str) -> QueryResult<()> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        Conn::Sqlite(conn) => conn.batch_execute(sql).await,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(conn) => conn.batch_execute(sql).await,
+        #[cfg(feature = "mysql")]
+        Conn::Mysql(conn) => mysql::run_script(conn, sql).await,
+    }
+}
+
+/// Ends what [`begin_migration`] began: keeps what was done, or takes it back where the database
+/// can.
+pub(crate) async fn end_migration(conn: &mut Conn, keep: bool) -> QueryResult<()> {
+    match (conn, keep) {
+        #[cfg(feature = "mysql")]
+        (Conn::Mysql(conn), _) => mysql::unlock_migrations(conn).await,
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
+        (conn, true) => commit(conn).await,
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
+        (conn, false) => rollback(conn).await,
+    }
+}
+
+/// What a message of a database means. Diesel hides the code behind the text. The tests make the
 /// common ones happen.
 pub(crate) fn by_message(op: &'static str, message: &str) -> Error {
-    let found = |fault_is, detail| fault(fault_is, op, detail);
-    match message {
-        LOCKED | "database table is locked" | "database schema is locked" => {
-            found(StoreFault::Busy, "somebody else keeps the database locked")
-                .with_hint("try again; another program may hold a long transaction")
-        }
-        "database or disk is full" => {
-            found(StoreFault::Full, "there is no space left for the database")
-                .with_hint("make room on the disk that holds the database; nothing was changed")
-        }
-        "attempt to write a readonly database" => {
-            found(StoreFault::ReadOnly, "the database may only be read")
-                .with_hint("give write permission to the database file and to its folder")
-        }
-        "file is not a database" => {
-            found(StoreFault::NotADatabase, "the file is not an SQLite database")
-                .with_hint("name another file; this one was not changed")
-        }
-        "database disk image is malformed" => {
-            found(StoreFault::NotADatabase, "the database file is damaged")
-                .with_hint("restore it from a backup")
-        }
-        "access permission denied" | "authorization denied" | "not authorized" => {
-            found(StoreFault::Denied, "the database file may not be opened")
-        }
-        "unable to open database file" => {
-            found(StoreFault::Unavailable, "the database file cannot be opened")
-                .with_hint("check that its folder is there and may be written")
-        }
-        "disk I/O error" => found(StoreFault::Unavailable, "the disk of the database failed"),
-        missing if missing.starts_with("no such table: llm_keys_") => {
-            found(StoreFault::SchemaTooOld, "the tables of llm-keys are missing")
-        }
-        _ => found(StoreFault::Refused, "the database refused a statement"),
-    }
+    let found: Option<Error> = None;
+    #[cfg(feature = "sqlite")]
+    let found = found.or_else(|| sqlite::by_message(op, message));
+    #[cfg(feature = "postgres")]
+    let found = found.or_else(|| postgres::by_message(op, message));
+    #[cfg(feature = "mysql")]
+    let found = found.or_else(|| mysql::by_message(op, message));
+    found.unwrap_or_else(|| fault(StoreFault::Refused, op, "the database refused a statement"))
+}
+
+/// Whether the database took a transaction back because it met others, so that it may be run again
+/// as it is.
+pub(crate) fn is_collision(message: &str) -> bool {
+    let found = false;
+    #[cfg(feature = "postgres")]
+    let found = found || message == postgres::DEADLOCK;
+    #[cfg(feature = "mysql")]
+    let found = found || mysql::COLLISIONS.iter().any(|text| message.starts_with(text));
+    let _ = message;
+    found
 }

@@ -1,5 +1,7 @@
 //! From Diesel's errors to ours.
 
+use std::error::Error as StdError;
+
 use diesel::ConnectionError;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::pooled_connection::PoolError as OpenError;
@@ -23,8 +25,10 @@ pub(crate) fn failed(op: &'static str, error: DieselError) -> Error {
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
             conflict(op, "somebody else stored the same thing first")
         }
+        // It was tried again, and met others each time.
         DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
-            conflict(op, "somebody else changed the same thing first")
+            fault(StoreFault::Busy, op, "others change the same rows all the time")
+                .with_hint("try again")
         }
         DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
         | DieselError::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _)
@@ -47,6 +51,24 @@ pub(crate) fn failed(op: &'static str, error: DieselError) -> Error {
     found.with_source(error)
 }
 
+/// Whether the transaction that failed so was taken back only because it met others.
+pub(crate) fn may_run_again(error: &Error) -> bool {
+    let mut cause = StdError::source(error).and_then(|cause| cause.downcast_ref::<DieselError>());
+    if let Some(DieselError::RollbackErrorOnCommit { commit_error, .. }) = cause {
+        cause = Some(commit_error.as_ref());
+    }
+    match cause {
+        Some(DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
+        Some(DieselError::DatabaseError(_, about)) => dialect::is_collision(about.message()),
+        _ => false,
+    }
+}
+
+/// Whether the connection is of no use any more.
+pub(crate) fn is_lost(error: &Error) -> bool {
+    error.kind() == ErrorKind::Store(StoreFault::Unavailable)
+}
+
 /// What it means that the pool gave no connection.
 pub(crate) fn no_connection(op: &'static str, error: PoolError) -> Error {
     match error {
@@ -55,7 +77,7 @@ pub(crate) fn no_connection(op: &'static str, error: PoolError) -> Error {
                 .with_hint("try again, or allow more connections")
         }
         PoolError::Backend(OpenError::ConnectionError(ConnectionError::BadConnection(message))) => {
-            // The message is the source as well: it names no password, only what SQLite said.
+            // The message is the source as well: it names no password, only what the database said.
             dialect::by_message(op, &message).with_source(ConnectionError::BadConnection(message))
         }
         PoolError::Backend(OpenError::ConnectionError(

@@ -1,23 +1,23 @@
 //! Bringing our tables up to date, and refusing those we do not know.
 //!
-//! Each migration writes its version into `llm_keys_schema` itself, in its own transaction. So it
-//! does not matter who ran it: this file, Diesel's command line, or an application's harness.
+//! Each migration writes its version into `llm_keys_schema` itself. So it does not matter who ran
+//! it: this file, Diesel's command line, or an application's harness.
 
 use std::collections::BTreeSet;
-use std::error::Error as StdError;
 
-use diesel::SqliteConnection;
-use diesel::migration::{Migration, MigrationSource as _};
 use diesel::prelude::*;
-use diesel::result::QueryResult;
-use diesel::sqlite::Sqlite;
+use diesel_async::RunQueryDsl;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use llm_keys::error::{Error, Result, StoreFault};
+use llm_keys::error::{Result, StoreFault};
 
+use self::list::{Step, steps};
 use crate::backend::Conn;
 use crate::dialect;
 use crate::failure::{failed, fault};
 use crate::schema::llm_keys_schema;
+
+mod list;
+mod loss;
 
 /// Our migrations for SQLite, for an application that wants to run them in its own harness
 /// (`conn.run_pending_migrations(SQLITE_MIGRATIONS)`). [`DieselStore::migrate`] then finds nothing
@@ -27,27 +27,93 @@ use crate::schema::llm_keys_schema;
 #[cfg(feature = "sqlite")]
 pub const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-const OP: &str = "store.migrate";
+/// As `SQLITE_MIGRATIONS`, for PostgreSQL.
+#[cfg(feature = "postgres")]
+pub const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-type Migrations = Vec<Box<dyn Migration<Sqlite>>>;
+/// As `SQLITE_MIGRATIONS`, for MySQL and MariaDB. [`DieselStore::migrate`] also goes on after a
+/// run that was broken off, which a harness does not.
+///
+/// [`DieselStore::migrate`]: crate::DieselStore::migrate
+#[cfg(feature = "mysql")]
+pub const MYSQL_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 
-/// Runs what is missing, all in one transaction; how many there were.
+/// A migration, and whether it ran.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct MigrationStatus {
+    /// Its name; of one that this program does not know, its version.
+    pub name: String,
+    /// Whether its tables are there.
+    pub applied: bool,
+    /// Whether this program knows it; if not, a newer one made it.
+    pub known: bool,
+}
+
+pub(crate) const OP: &str = "store.migrate";
+
+/// All migrations, oldest first.
+pub(crate) async fn status(conn: &mut Conn) -> Result<Vec<MigrationStatus>> {
+    let mut applied = applied(conn).await?;
+    let mut all: Vec<_> = steps(conn)
+        .iter()
+        .map(|step| MigrationStatus {
+            name: step.name.to_owned(),
+            applied: applied.remove(&step.version()),
+            known: true,
+        })
+        .collect();
+    let newer = applied.into_iter();
+    all.extend(newer.map(|name| MigrationStatus { name, applied: true, known: false }));
+    Ok(all)
+}
+
+/// Runs what is missing; how many there were.
 pub(crate) async fn run_pending(conn: &mut Conn) -> Result<usize> {
-    match conn {
-        #[cfg(feature = "sqlite")]
-        Conn::Sqlite(conn) => on_sqlite(conn.spawn_blocking(|conn| Ok(run_on_sqlite(conn))).await),
+    // The usual start finds nothing to do, and then takes no lock.
+    if pending(conn).await?.is_empty() {
+        return Ok(0);
     }
+    begin(conn).await?;
+    let done = run_in_turn(conn).await;
+    end(conn, done).await
+}
+
+async fn run_in_turn(conn: &mut Conn) -> Result<usize> {
+    // Another process may have been faster while we waited for the lock.
+    let pending = pending(conn).await?;
+    for step in &pending {
+        dialect::run_script(conn, step.up).await.map_err(|error| failed(OP, error))?;
+    }
+    Ok(pending.len())
+}
+
+/// Takes back the newest migration; which one that was, if there was any.
+pub(crate) async fn take_back(conn: &mut Conn) -> Result<Option<&'static str>> {
+    begin(conn).await?;
+    let done = take_back_in_turn(conn).await;
+    end(conn, done).await
+}
+
+async fn take_back_in_turn(conn: &mut Conn) -> Result<Option<&'static str>> {
+    let applied = known_applied(conn).await?;
+    let newest = steps(conn).iter().rev().find(|step| applied.contains(&step.version()));
+    let Some(step) = newest else { return Ok(None) };
+    if loss::by_taking_back(conn, step.name).await? {
+        return Err(fault(
+            StoreFault::Refused,
+            OP,
+            "the older tables have no place for what is stored",
+        )
+        .with_hint("nothing was changed; restore a backup to go back with data"));
+    }
+    dialect::run_script(conn, step.down).await.map_err(|error| failed(OP, error))?;
+    Ok(Some(step.name))
 }
 
 /// Whether the tables are those that this program knows.
 pub(crate) async fn check(conn: &mut Conn) -> Result<()> {
-    let missing = match conn {
-        #[cfg(feature = "sqlite")]
-        Conn::Sqlite(conn) => on_sqlite(
-            conn.spawn_blocking(|conn| Ok(pending_on_sqlite(conn).map(|all| all.len()))).await,
-        )?,
-    };
-    if missing == 0 {
+    if pending(conn).await?.is_empty() {
         return Ok(());
     }
     Err(fault(
@@ -55,75 +121,47 @@ pub(crate) async fn check(conn: &mut Conn) -> Result<()> {
         OP,
         "the tables of llm-keys are missing or older than this program",
     )
-    .with_hint("run the migrations: `DieselStore::migrate`"))
-}
-
-fn on_sqlite<T>(done: QueryResult<Result<T>>) -> Result<T> {
-    done.map_err(|error| failed(OP, error))?
-}
-
-fn run_on_sqlite(conn: &mut SqliteConnection) -> Result<usize> {
-    // The usual start finds nothing to do, and then takes no lock.
-    if pending_on_sqlite(conn)?.is_empty() {
-        return Ok(0);
-    }
-    conn.immediate_transaction(|conn| {
-        // Another process may have been faster while we waited for the lock.
-        let pending = pending_on_sqlite(conn).map_err(Stopped::Ours)?;
-        for migration in &pending {
-            migration.run(conn).map_err(|error| Stopped::Ours(not_run(error)))?;
-        }
-        Ok(pending.len())
-    })
-    .map_err(|stopped| match stopped {
-        Stopped::Ours(error) => error,
-        Stopped::Diesel(error) => failed(OP, error),
-    })
+    .with_hint("run the migrations: `llm-keys migrate up` or `DieselStore::migrate`"))
 }
 
 /// What still has to run, in order.
-fn pending_on_sqlite(conn: &mut SqliteConnection) -> Result<Migrations> {
-    let known: Migrations = SQLITE_MIGRATIONS.migrations().map_err(not_run)?;
-    let applied = applied_on_sqlite(conn).map_err(|error| failed(OP, error))?;
-    let versions: BTreeSet<_> = known.iter().map(|m| m.name().version().to_string()).collect();
-    if applied.iter().any(|version| !versions.contains(version)) {
-        return Err(fault(
-            StoreFault::SchemaTooNew,
-            OP,
-            "the tables were made by a newer version of llm-keys",
-        )
-        .with_hint("use that version, or a newer one; nothing was changed"));
-    }
-    let mut pending = known;
-    pending.retain(|migration| !applied.contains(&migration.name().version().to_string()));
-    pending.sort_unstable_by(|a, b| a.name().version().cmp(&b.name().version()));
-    Ok(pending)
+async fn pending(conn: &mut Conn) -> Result<Vec<&'static Step>> {
+    let applied = known_applied(conn).await?;
+    Ok(steps(conn).iter().filter(|step| !applied.contains(&step.version())).collect())
 }
 
-fn applied_on_sqlite(conn: &mut SqliteConnection) -> QueryResult<BTreeSet<String>> {
-    if !dialect::sqlite_has_table(conn, "llm_keys_schema")? {
+/// The versions that ran, all of them known to this program.
+async fn known_applied(conn: &mut Conn) -> Result<BTreeSet<String>> {
+    let applied = applied(conn).await?;
+    let known: BTreeSet<_> = steps(conn).iter().map(Step::version).collect();
+    if applied.is_subset(&known) {
+        return Ok(applied);
+    }
+    Err(fault(StoreFault::SchemaTooNew, OP, "the tables were made by a newer version of llm-keys")
+        .with_hint("use that version, or a newer one; nothing was changed"))
+}
+
+async fn applied(conn: &mut Conn) -> Result<BTreeSet<String>> {
+    if !dialect::has_schema(conn).await.map_err(|error| failed(OP, error))? {
         return Ok(BTreeSet::new());
     }
-    let versions = llm_keys_schema::table.select(llm_keys_schema::version).load::<String>(conn)?;
+    let versions: Vec<String> = on_backend!(conn, |conn| {
+        llm_keys_schema::table.select(llm_keys_schema::version).load(conn).await
+    })
+    .map_err(|error| failed(OP, error))?;
     Ok(versions.into_iter().collect())
 }
 
-/// What ended the transaction of the migrations.
-enum Stopped {
-    Ours(Error),
-    Diesel(diesel::result::Error),
+async fn begin(conn: &mut Conn) -> Result<()> {
+    dialect::begin_migration(conn).await.map_err(|error| failed(OP, error))
 }
 
-impl From<diesel::result::Error> for Stopped {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Diesel(error)
+async fn end<T>(conn: &mut Conn, done: Result<T>) -> Result<T> {
+    let ended = dialect::end_migration(conn, done.is_ok()).await;
+    match (done, ended) {
+        (Ok(done), Ok(())) => Ok(done),
+        (Ok(_), Err(error)) => Err(failed(OP, error)),
+        // What went wrong first is the cause.
+        (Err(error), _) => Err(error),
     }
-}
-
-/// A migration that failed. Its error type is private to `diesel_migrations`, and its text ends
-/// with what the database said.
-fn not_run(error: Box<dyn StdError + Send + Sync>) -> Error {
-    let text = error.to_string();
-    let said = text.rsplit(" with: ").next().unwrap_or_default();
-    dialect::by_message(OP, said).with_source(std::io::Error::other(error))
 }

@@ -4,23 +4,29 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool::Runtime;
 use deadpool::managed::{Manager, Timeouts};
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
-use diesel_async::pooled_connection::{
-    AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod,
-};
-use llm_keys::error::{Error, ErrorKind, Result, StoreFault};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, PoolableConnection};
+use llm_keys::error::{Result, StoreFault};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::backend::{Conn, SqliteConn};
-use crate::failure::{fault, no_connection};
-use crate::url::{ConnectOptions, Target, sqlite_uri};
-use crate::{dialect, file};
+use crate::backend::Conn;
+use crate::failure::{fault, is_lost, no_connection};
+use crate::url::{ConnectOptions, Target};
+
+mod open;
 
 /// A pool of connections to SQLite, as `diesel-async` makes them.
 #[cfg(feature = "sqlite")]
-pub type SqlitePool = Pool<SqliteConn>;
+pub type SqlitePool = Pool<crate::backend::SqliteConn>;
+
+/// A pool of connections to PostgreSQL, as `diesel-async` makes them.
+#[cfg(feature = "postgres")]
+pub type PostgresPool = Pool<crate::backend::PgConn>;
+
+/// A pool of connections to MySQL or MariaDB, as `diesel-async` makes them.
+#[cfg(feature = "mysql")]
+pub type MysqlPool = Pool<crate::backend::MysqlConn>;
 
 /// A pool of connections to one of the databases.
 #[derive(Clone)]
@@ -29,6 +35,12 @@ pub enum AnyPool {
     /// To SQLite.
     #[cfg(feature = "sqlite")]
     Sqlite(SqlitePool),
+    /// To PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresPool),
+    /// To MySQL or MariaDB.
+    #[cfg(feature = "mysql")]
+    Mysql(MysqlPool),
 }
 
 #[cfg(feature = "sqlite")]
@@ -38,11 +50,55 @@ impl From<SqlitePool> for AnyPool {
     }
 }
 
+#[cfg(feature = "postgres")]
+impl From<PostgresPool> for AnyPool {
+    fn from(pool: PostgresPool) -> Self {
+        Self::Postgres(pool)
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl From<MysqlPool> for AnyPool {
+    fn from(pool: MysqlPool) -> Self {
+        Self::Mysql(pool)
+    }
+}
+
 impl fmt::Debug for AnyPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => f.write_str("AnyPool::Sqlite"),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => f.write_str("AnyPool::Postgres"),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => f.write_str("AnyPool::Mysql"),
+        }
+    }
+}
+
+impl AnyPool {
+    /// Whether the database is on the other side of a connection that can break.
+    fn is_remote(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => true,
+        }
+    }
+
+    /// Closes the connections that nobody uses now.
+    fn close_idle(&self) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(pool) => drop(pool.retain(|_, _| false)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => drop(pool.retain(|_, _| false)),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(pool) => drop(pool.retain(|_, _| false)),
         }
     }
 }
@@ -69,39 +125,13 @@ pub(crate) struct Writer {
 impl Connections {
     /// A pool of our own. Opens no connection yet.
     pub(crate) fn to(target: &Target, options: ConnectOptions) -> Result<Self> {
-        let (uri, read_only, size) = match target {
-            // Each connection would have a memory of its own.
-            Target::SqliteMemory => (":memory:".to_owned(), false, 1),
-            Target::SqliteFile { path, read_only } => {
-                file::prepare(path, *read_only)?;
-                (sqlite_uri(path, *read_only), *read_only, options.max_connections)
-            }
-        };
-        let mut config = ManagerConfig::default();
-        // A local file does not go away; a question on each checkout would cost as much as a read.
-        config.recycling_method = RecyclingMethod::Fast;
-        let lock_wait = options.lock_wait;
-        config.custom_setup = Box::new(move |uri| {
-            let uri = uri.to_owned();
-            Box::pin(async move { dialect::sqlite_open(&uri, lock_wait, read_only).await })
-        });
-        let manager = AsyncDieselConnectionManager::new_with_config(uri, config);
-        let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1).build().map_err(
-            |error| {
-                Error::new(ErrorKind::Internal, "store.connect", "the pool cannot be built")
-                    .with_source(error)
-            },
-        )?;
         let in_memory = matches!(target, Target::SqliteMemory);
-        Ok(Self { in_memory, ..Self::of(pool.into(), options) })
+        Ok(Self { in_memory, ..Self::of(open::pool(target, options)?, options) })
     }
 
     /// The application's pool.
     pub(crate) fn of(pool: AnyPool, options: ConnectOptions) -> Self {
-        let writer = match &pool {
-            #[cfg(feature = "sqlite")]
-            AnyPool::Sqlite(_) => Some(Arc::new(Semaphore::new(1))),
-        };
+        let writer = (!pool.is_remote()).then(|| Arc::new(Semaphore::new(1)));
         Self { pool, writer, wait: options.wait, lock_wait: options.lock_wait, in_memory: false }
     }
 
@@ -117,6 +147,12 @@ impl Connections {
         match &self.pool {
             #[cfg(feature = "sqlite")]
             AnyPool::Sqlite(pool) => checkout(pool, self.wait, op).await.map(Conn::Sqlite),
+            #[cfg(feature = "postgres")]
+            AnyPool::Postgres(pool) => {
+                checkout_remote(pool, self.wait, op).await.map(Conn::Postgres)
+            }
+            #[cfg(feature = "mysql")]
+            AnyPool::Mysql(pool) => checkout_remote(pool, self.wait, op).await.map(Conn::Mysql),
         }
     }
 
@@ -131,6 +167,38 @@ impl Connections {
         };
         Ok(Writer { conn: self.reader(op).await?, _turn: turn })
     }
+
+    /// Takes a connection back after what was `done` with it; whether it broke meanwhile.
+    ///
+    /// Nobody asks a connection how it is before each use, which would cost as much as a read. One
+    /// that broke is closed here instead, and those that lie idle with it: what ended one, such as
+    /// a restart of the server, mostly ended all.
+    pub(crate) fn give_back<T>(&self, conn: Conn, done: &Result<T>) -> bool {
+        let lost = self.pool.is_remote() && done.as_ref().is_err_and(is_lost);
+        if lost {
+            conn.discard();
+            self.pool.close_idle();
+        }
+        lost
+    }
+}
+
+/// As [`checkout`], and within the wait even if the server does not answer.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+async fn checkout_remote<C>(pool: &Pool<C>, wait: Duration, op: &'static str) -> Result<Object<C>>
+where
+    C: PoolableConnection + Send + 'static,
+    AsyncDieselConnectionManager<C>:
+        Manager<Type = C, Error = diesel_async::pooled_connection::PoolError>,
+{
+    // A little later than the wait for a free one, which has the better message.
+    let limit = wait + wait / 20;
+    match tokio::time::timeout(limit, checkout(pool, wait, op)).await {
+        Ok(got) => got,
+        Err(_) => {
+            Err(fault(StoreFault::Unavailable, op, "the database server did not answer in time"))
+        }
+    }
 }
 
 async fn checkout<C>(pool: &Pool<C>, wait: Duration, op: &'static str) -> Result<Object<C>>
@@ -140,7 +208,7 @@ where
         Manager<Type = C, Error = diesel_async::pooled_connection::PoolError>,
 {
     // Asks without waiting first: the usual case needs no timer. A limit is set for the wait alone:
-    // dropped while it opens a connection, `diesel-async` would block this thread.
+    // dropped while it opens a connection to SQLite, `diesel-async` would block this thread.
     let within = |wait| Timeouts { wait: Some(wait), create: None, recycle: None };
     let mut got = pool.timeout_get(&within(Duration::ZERO)).await;
     if let Err(PoolError::Timeout(_)) = got {

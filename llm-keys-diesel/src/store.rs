@@ -11,7 +11,10 @@ use llm_keys::store::{Change, Changes, KeyStore, ScannedKey, StoreCapabilities, 
 use llm_keys::{Cursor, KeyFilter, KeyId, Micros, Page, PageSize, Tenant, Version};
 use uuid::Uuid;
 
+use crate::attempt::Attempts;
 use crate::backend::Conn;
+use crate::failure::may_run_again;
+use crate::migrate::MigrationStatus;
 use crate::pool::{AnyPool, Connections, Writer};
 use crate::unbroken::unbroken;
 use crate::url::{ConnectOptions, Target};
@@ -44,13 +47,21 @@ impl DieselStore {
         Ok(store)
     }
 
-    /// Connects to the database that `url` names; its scheme chooses which:
+    /// Connects to the database that `url` names; its scheme chooses which. Those for a server need
+    /// the feature of that name.
     ///
     /// | URL | means |
     /// |-----|-------|
+    /// | `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, `postgresql://…` | PostgreSQL, or what speaks its protocol; all parameters of `tokio-postgres`, `?host=/FOLDER` for a Unix socket |
+    /// | `mysql://USER:PASSWORD@HOST:PORT/DATABASE`, `mariadb://…` | MySQL or MariaDB; `?socket=/PATH` for a Unix socket |
     /// | `sqlite:PATH`, `sqlite://PATH`, a path that ends in `.db`, `.sqlite`, `.sqlite3` | that file, made with mode 0600 if it is missing |
     /// | the same with `?mode=ro` | that file, never written |
     /// | `sqlite::memory:` | the memory of this store, on one connection, gone with it |
+    ///
+    /// A connection to a server has TLS, and its certificate must be for the host of the URL and from
+    /// an authority that the system trusts, or that `?sslrootcert=/FILE` holds. On the loopback
+    /// address there is TLS only if `?sslmode=verify-full` or an authority is named; on a Unix socket
+    /// there is none. Anything less, such as `sslmode=disable` for another host, is refused.
     ///
     /// SQLite is used with its write-ahead log, `synchronous = FULL`, foreign keys enforced, and
     /// bytes of purged rows overwritten.
@@ -79,7 +90,9 @@ impl DieselStore {
     }
 
     /// A store on the application's own pool. The connections are taken as they are: on SQLite give
-    /// them `busy_timeout`, and `synchronous = FULL` if a commit must survive a loss of power.
+    /// them `busy_timeout`, and `synchronous = FULL` if a commit must survive a loss of power; on
+    /// PostgreSQL `lock_timeout`; on MySQL `innodb_lock_wait_timeout`, a strict `sql_mode` and found
+    /// rows instead of changed ones (`AsyncMysqlConnection::establish` sees to the last).
     ///
     /// The tables are checked at the first call, which is `Store(SchemaTooOld)` while our
     /// migrations have not run; see [`migrate`](Self::migrate).
@@ -96,8 +109,10 @@ impl DieselStore {
         Self { shared: Arc::new(Shared { connections, checked: AtomicBool::new(false) }) }
     }
 
-    /// Brings our tables up to date, in one transaction; how many migrations ran. Several processes
-    /// may do so at once.
+    /// Brings our tables up to date; how many migrations ran. Several processes may do so at once.
+    ///
+    /// In one transaction, except on MySQL, which ends a transaction where a table is defined:
+    /// broken off there, it is finished by the next call.
     ///
     /// # Errors
     /// `Store(SchemaTooNew)` if a newer version of this crate made the tables.
@@ -105,9 +120,43 @@ impl DieselStore {
         let shared = Arc::clone(&self.shared);
         unbroken(async move {
             let mut writer = shared.connections.writer("store.migrate").await?;
-            let ran = migrate::run_pending(&mut writer.conn).await?;
-            shared.checked.store(true, Ordering::Release);
-            Ok(ran)
+            let ran = migrate::run_pending(&mut writer.conn).await;
+            shared.connections.give_back(writer.conn, &ran);
+            shared.checked.store(ran.is_ok(), Ordering::Release);
+            ran
+        })
+        .await
+    }
+
+    /// All migrations that there are, oldest first; changes nothing.
+    ///
+    /// # Errors
+    /// `Store` if the database fails.
+    pub async fn migrations(&self) -> Result<Vec<MigrationStatus>> {
+        let shared = Arc::clone(&self.shared);
+        unbroken(async move {
+            let mut conn = shared.connections.reader("store.migrate").await?;
+            let found = migrate::status(&mut conn).await;
+            shared.connections.give_back(conn, &found);
+            found
+        })
+        .await
+    }
+
+    /// Takes back the newest migration, for an older version of this crate; its name, or `None` if
+    /// none ran.
+    ///
+    /// # Errors
+    /// `Store(Refused)` if something is stored that the older tables have no place for: nothing is
+    /// changed then; `Store(SchemaTooNew)` if a newer version of this crate made the tables.
+    pub async fn migrate_down(&self) -> Result<Option<&'static str>> {
+        let shared = Arc::clone(&self.shared);
+        unbroken(async move {
+            let mut writer = shared.connections.writer("store.migrate").await?;
+            let taken = migrate::take_back(&mut writer.conn).await;
+            shared.connections.give_back(writer.conn, &taken);
+            shared.checked.store(false, Ordering::Release);
+            taken
         })
         .await
     }
@@ -121,53 +170,96 @@ impl fmt::Debug for DieselStore {
 
 impl Shared {
     async fn reader(&self, op: &'static str) -> Result<Conn> {
-        let mut conn = self.connections.reader(op).await?;
-        self.check(&mut conn).await?;
-        Ok(conn)
+        let conn = self.connections.reader(op).await?;
+        self.checked(conn).await
     }
 
     async fn writer(&self, op: &'static str) -> Result<Writer> {
         let mut writer = self.connections.writer(op).await?;
-        self.check(&mut writer.conn).await?;
+        writer.conn = self.checked(writer.conn).await?;
         Ok(writer)
     }
 
-    async fn check(&self, conn: &mut Conn) -> Result<()> {
-        if !self.checked.load(Ordering::Acquire) {
-            migrate::check(conn).await?;
-            self.checked.store(true, Ordering::Release);
+    async fn checked(&self, mut conn: Conn) -> Result<Conn> {
+        if self.checked.load(Ordering::Acquire) {
+            return Ok(conn);
         }
-        Ok(())
+        if let Err(error) = migrate::check(&mut conn).await {
+            let failed = Err(error);
+            self.connections.give_back(conn, &failed);
+            return failed;
+        }
+        self.checked.store(true, Ordering::Release);
+        Ok(conn)
     }
+}
+
+/// A read, on a connection of the pool; on a new one if that had died unseen, since asking again
+/// does no harm.
+macro_rules! read {
+    ($store:expr, $op:literal, |$conn:ident| $query:expr) => {{
+        let shared = Arc::clone(&$store.shared);
+        unbroken(async move {
+            let mut attempts = Attempts::new();
+            loop {
+                let mut conn = shared.reader($op).await?;
+                let $conn = &mut conn;
+                let done = $query.await;
+                if !shared.connections.give_back(conn, &done) || !attempts.after_loss() {
+                    return done;
+                }
+            }
+        })
+        .await
+    }};
+}
+
+/// A transaction that writes. It is run again if the connection died before it began, or if the
+/// database took it back because it met others; never if it may have been made.
+macro_rules! write {
+    ($store:expr, $op:literal, |$conn:ident| $query:expr) => {{
+        let shared = Arc::clone(&$store.shared);
+        unbroken(async move {
+            let mut attempts = Attempts::new();
+            loop {
+                let mut writer = shared.writer($op).await?;
+                let begun = queries::begin_txn(&mut writer.conn, $op).await;
+                if begun.is_err() {
+                    if shared.connections.give_back(writer.conn, &begun) && attempts.after_loss() {
+                        continue;
+                    }
+                    return begun;
+                }
+                let $conn = &mut writer.conn;
+                let made = $query.await;
+                let done = queries::end_txn(&mut writer.conn, $op, made).await;
+                shared.connections.give_back(writer.conn, &done);
+                let again = done.as_ref().err().filter(|error| may_run_again(error));
+                match again.and_then(|_| attempts.after_collision()) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return done,
+                }
+            }
+        })
+        .await
+    }};
 }
 
 #[async_trait]
 impl KeyStore for DieselStore {
     async fn key_find(&self, id: &KeyId) -> Result<Option<(KeyRow, Option<VersionRow>)>> {
-        let (shared, id) = (Arc::clone(&self.shared), id.clone());
-        unbroken(async move {
-            let mut conn = shared.reader("store.key_find").await?;
-            queries::key_find::key_find(&mut conn, &id).await
-        })
-        .await
+        let id = id.clone();
+        read!(self, "store.key_find", |conn| queries::key_find::key_find(conn, &id))
     }
 
     async fn version_find(&self, record: Uuid, version: Version) -> Result<Option<VersionRow>> {
-        let shared = Arc::clone(&self.shared);
-        unbroken(async move {
-            let mut conn = shared.reader("store.version_find").await?;
-            queries::key_find::version_find(&mut conn, record, version).await
-        })
-        .await
+        read!(self, "store.version_find", |conn| queries::key_find::version_find(
+            conn, record, version
+        ))
     }
 
     async fn version_list(&self, record: Uuid) -> Result<Vec<VersionRow>> {
-        let shared = Arc::clone(&self.shared);
-        unbroken(async move {
-            let mut conn = shared.reader("store.version_list").await?;
-            queries::version_list::version_list(&mut conn, record).await
-        })
-        .await
+        read!(self, "store.version_list", |conn| queries::version_list::version_list(conn, record))
     }
 
     async fn version_scan(
@@ -175,12 +267,9 @@ impl KeyStore for DieselStore {
         after: Option<(Uuid, Version)>,
         size: PageSize,
     ) -> Result<Vec<(KeyRow, VersionRow)>> {
-        let shared = Arc::clone(&self.shared);
-        unbroken(async move {
-            let mut conn = shared.reader("store.version_scan").await?;
-            queries::version_list::version_scan(&mut conn, after, size).await
-        })
-        .await
+        read!(self, "store.version_scan", |conn| queries::version_list::version_scan(
+            conn, after, size
+        ))
     }
 
     async fn key_due(
@@ -189,12 +278,7 @@ impl KeyStore for DieselStore {
         after: Option<(Micros, Uuid)>,
         size: PageSize,
     ) -> Result<Vec<KeyRow>> {
-        let shared = Arc::clone(&self.shared);
-        unbroken(async move {
-            let mut conn = shared.reader("store.key_due").await?;
-            queries::key_due::key_due(&mut conn, before, after, size).await
-        })
-        .await
+        read!(self, "store.key_due", |conn| queries::key_due::key_due(conn, before, after, size))
     }
 
     async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
@@ -207,12 +291,7 @@ impl KeyStore for DieselStore {
     }
 
     async fn system_list(&self) -> Result<Vec<SystemRow>> {
-        let shared = Arc::clone(&self.shared);
-        unbroken(async move {
-            let mut conn = shared.reader("store.system_list").await?;
-            queries::system::system_list(&mut conn).await
-        })
-        .await
+        read!(self, "store.system_list", |conn| queries::system::system_list(conn))
     }
 
     async fn key_list(
@@ -221,58 +300,39 @@ impl KeyStore for DieselStore {
         after: Option<&Cursor>,
         size: PageSize,
     ) -> Result<Page<KeyRow>> {
-        let (shared, filter, after) = (Arc::clone(&self.shared), filter.clone(), after.cloned());
-        unbroken(async move {
-            let mut conn = shared.reader("store.key_list").await?;
-            queries::key_list::key_list(&mut conn, &filter, after.as_ref(), size).await
-        })
-        .await
+        let (filter, after) = (filter.clone(), after.cloned());
+        read!(self, "store.key_list", |conn| queries::key_list::key_list(
+            conn,
+            &filter,
+            after.as_ref(),
+            size
+        ))
     }
 
     async fn commit(&self, change: Change) -> Result<()> {
         change.check_covered()?;
-        let shared = Arc::clone(&self.shared);
-        unbroken(async move {
-            let mut writer = shared.writer("store.commit").await?;
-            queries::commit::commit(&mut writer.conn, &change).await
-        })
-        .await
+        write!(self, "store.commit", |conn| queries::commit::commit_in_txn(conn, &change))
     }
 
     async fn touch(&self, uses: &[Use]) -> Result<()> {
-        let (shared, uses) = (Arc::clone(&self.shared), uses.to_vec());
-        unbroken(async move {
-            let mut writer = shared.writer("store.touch").await?;
-            queries::touch::touch(&mut writer.conn, &uses).await
-        })
-        .await
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let uses = queries::touch::in_order(uses);
+        write!(self, "store.touch", |conn| queries::touch::touch_in_txn(conn, &uses))
     }
 
     async fn system_find(&self, tenant: &Tenant, name: &SystemName) -> Result<Option<SystemRow>> {
-        let (shared, tenant, name) = (Arc::clone(&self.shared), tenant.clone(), name.clone());
-        unbroken(async move {
-            let mut conn = shared.reader("store.system_find").await?;
-            queries::system::system_find(&mut conn, &tenant, &name).await
-        })
-        .await
+        let (tenant, name) = (tenant.clone(), name.clone());
+        read!(self, "store.system_find", |conn| queries::system::system_find(conn, &tenant, &name))
     }
 
     async fn changes_since(&self, since: Seq) -> Result<Changes> {
-        let shared = Arc::clone(&self.shared);
-        unbroken(async move {
-            let mut conn = shared.reader("store.changes_since").await?;
-            queries::changes::changes_since(&mut conn, since).await
-        })
-        .await
+        read!(self, "store.changes_since", |conn| queries::changes::changes_since(conn, since))
     }
 
     async fn events_since(&self, since: Seq, limit: PageSize) -> Result<Vec<(Seq, String)>> {
-        let shared = Arc::clone(&self.shared);
-        unbroken(async move {
-            let mut conn = shared.reader("store.events_since").await?;
-            queries::events::events_since(&mut conn, since, limit).await
-        })
-        .await
+        read!(self, "store.events_since", |conn| queries::events::events_since(conn, since, limit))
     }
 
     fn capabilities(&self) -> StoreCapabilities {

@@ -1,4 +1,4 @@
-//! The real servers that the KMS tests need beside them.
+//! The real servers that the tests of KMS and databases need beside them.
 //!
 //! Each has a room under `services/`: how it is installed, started, and known to be ready.
 
@@ -18,11 +18,14 @@ mod judges;
 pub(crate) mod keeper;
 mod listeners;
 mod localstack;
+mod mariadb;
 mod ministack;
 mod openbao;
 mod patience;
 mod place;
 mod ports;
+mod postgres;
+mod programs;
 mod python;
 mod random;
 mod softhsm;
@@ -144,7 +147,12 @@ const ROOMS: &[Room] = &[
     Room { name: "the OpenBao program", variable: openbao::VARIABLE, start: openbao::program },
     Room { name: "SoftHSM", variable: softhsm::VARIABLE, start: softhsm::find },
     Room { name: "Python", variable: judges::VARIABLE, start: judges::install },
+    Room { name: "PostgreSQL", variable: postgres::VARIABLE, start: postgres::start },
+    Room { name: "MariaDB", variable: mariadb::VARIABLE, start: mariadb::start },
 ];
+
+/// The servers that a test of storage needs.
+pub(crate) const DATABASES: &[&str] = &["PostgreSQL", "MariaDB"];
 
 /// How long a server may take. A cold start on a busy machine is ten times slower than usual.
 const START_LIMIT: Duration = Duration::from_secs(120);

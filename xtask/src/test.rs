@@ -2,7 +2,7 @@
 
 use crate::failure::Result;
 use crate::process::{cargo, require, run};
-use crate::services::Services;
+use crate::services::{DATABASES, Services};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -29,10 +29,12 @@ pub(crate) fn run_all(args: &Args) -> Result {
         nextest.arg("--workspace");
     }
     nextest.args(&args.nextest);
-    if args.no_servers || !need_servers(&packages) {
-        return run(&mut nextest);
-    }
-    let mut services = Services::start()?;
+    let mut services = match needed(&packages) {
+        _ if args.no_servers => return run(&mut nextest),
+        Needed::Nothing => return run(&mut nextest),
+        Needed::Databases => Services::start_some(DATABASES)?,
+        Needed::Everything => Services::start()?,
+    };
     run(services.introduce(&mut nextest))?;
     // Some listeners come up long after their server is ready.
     services.check()
@@ -54,12 +56,22 @@ fn packages(options: &[String]) -> Vec<&str> {
     found
 }
 
-fn need_servers(packages: &[&str]) -> bool {
-    packages.is_empty() || packages.iter().any(|package| !WITHOUT_SERVERS.contains(package))
+/// Which servers the tests of some packages need.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Needed {
+    Nothing,
+    Databases,
+    Everything,
 }
 
-/// The packages that have no test of a KMS.
-const WITHOUT_SERVERS: &[&str] = &["llm-keys-diesel", "xtask"];
+fn needed(packages: &[&str]) -> Needed {
+    let of = |package: &&str| match *package {
+        "xtask" => Needed::Nothing,
+        "llm-keys-diesel" => Needed::Databases,
+        _ => Needed::Everything,
+    };
+    packages.iter().map(of).max().unwrap_or(Needed::Everything)
+}
 
 #[cfg(test)]
 mod tests {
@@ -79,9 +91,10 @@ mod tests {
 
     #[test]
     fn servers_are_started_unless_no_selected_test_needs_one() {
-        assert!(need_servers(&[]));
-        assert!(need_servers(&["llm-keys-diesel", "llm-keys"]));
-        assert!(need_servers(&["llm-keys*"]));
-        assert!(!need_servers(&["llm-keys-diesel", "xtask"]));
+        assert_eq!(needed(&[]), Needed::Everything);
+        assert_eq!(needed(&["llm-keys-diesel", "llm-keys"]), Needed::Everything);
+        assert_eq!(needed(&["llm-keys*"]), Needed::Everything);
+        assert_eq!(needed(&["llm-keys-diesel", "xtask"]), Needed::Databases);
+        assert_eq!(needed(&["xtask"]), Needed::Nothing);
     }
 }

@@ -42,6 +42,7 @@ sessions! {
     keys: "keys",
     kms: "kms",
     list: "list",
+    migrate: "migrate",
     resolve: "resolve",
     reseal: "reseal",
     run: "run",

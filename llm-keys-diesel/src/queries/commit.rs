@@ -10,7 +10,7 @@ use llm_keys::model::{KeyRow, VersionRow};
 use llm_keys::store::{Change, Expect, SystemRow};
 use uuid::Uuid;
 
-use super::{begin_txn, changes, end_txn, events, expect};
+use super::{changes, events, expect};
 use crate::backend::Conn;
 use crate::failure::{conflict, failed};
 use crate::rows::key::NewKey;
@@ -24,13 +24,7 @@ use crate::schema::{
 const OP: &str = "store.commit";
 
 /// Makes `change`.
-pub(crate) async fn commit(conn: &mut Conn, change: &Change) -> Result<()> {
-    begin_txn(conn, OP).await?;
-    let made = make_in_txn(conn, change).await;
-    end_txn(conn, OP, made).await
-}
-
-async fn make_in_txn(conn: &mut Conn, change: &Change) -> Result<()> {
+pub(crate) async fn commit_in_txn(conn: &mut Conn, change: &Change) -> Result<()> {
     let ids = expect::check_in_txn(conn, change).await?;
     for record in &change.purge {
         purge(conn, *record).await?;
@@ -48,7 +42,11 @@ async fn make_in_txn(conn: &mut Conn, change: &Change) -> Result<()> {
         write_version(conn, row, fresh).await?;
     }
     for row in &change.system {
-        write_system(conn, row).await?;
+        let fresh = change.expect.iter().any(|e| {
+            matches!(e, Expect::System { tenant, name, version: None }
+                if *tenant == row.tenant && *name == row.name)
+        });
+        write_system(conn, row, fresh).await?;
     }
     changes::record_in_txn(conn, &touched(change, &ids)).await?;
     events::record_in_txn(conn, &change.events).await
@@ -116,18 +114,21 @@ async fn purge(conn: &mut Conn, record: Uuid) -> Result<()> {
     Ok(())
 }
 
-async fn write_system(conn: &mut Conn, row: &SystemRow) -> Result<()> {
+async fn write_system(conn: &mut Conn, row: &SystemRow, fresh: bool) -> Result<()> {
     let new = NewSystem::from(row);
-    let place = (row.tenant.as_str(), row.name.as_str());
-    let written = on_backend!(conn, |conn| {
-        diesel::update(system::table.find(place)).set(&new).execute(conn).await
-    })
-    .map_err(|error| failed(OP, error))?;
-    if written == 0 {
-        on_backend!(conn, |conn| {
-            diesel::insert_into(system::table).values(&new).execute(conn).await
+    // One that nobody should have written is only inserted: if somebody did since we looked, it
+    // must not be overwritten.
+    if !fresh {
+        let place = (row.tenant.as_str(), row.name.as_str());
+        let written = on_backend!(conn, |conn| {
+            diesel::update(system::table.find(place)).set(&new).execute(conn).await
         })
         .map_err(|error| failed(OP, error))?;
+        if written > 0 {
+            return Ok(());
+        }
     }
+    on_backend!(conn, |conn| diesel::insert_into(system::table).values(&new).execute(conn).await)
+        .map_err(|error| failed(OP, error))?;
     Ok(())
 }

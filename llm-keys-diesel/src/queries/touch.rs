@@ -5,7 +5,6 @@ use diesel_async::RunQueryDsl;
 use llm_keys::error::Result;
 use llm_keys::store::Use;
 
-use super::{begin_txn, end_txn};
 use crate::backend::Conn;
 use crate::failure::failed;
 use crate::rows::version_column;
@@ -13,24 +12,23 @@ use crate::schema::{llm_keys_keys as keys, llm_keys_versions as versions};
 
 const OP: &str = "store.touch";
 
-/// Moves last uses forward, in one transaction.
-pub(crate) async fn touch(conn: &mut Conn, uses: &[Use]) -> Result<()> {
-    if uses.is_empty() {
-        return Ok(());
-    }
-    begin_txn(conn, OP).await?;
-    let made = all_in_txn(conn, uses).await;
-    end_txn(conn, OP, made).await
+/// The last use of each version, in one order for all: two that lock the same rows do not wait for
+/// each other.
+pub(crate) fn in_order(uses: &[Use]) -> Vec<Use> {
+    let mut uses = uses.to_vec();
+    uses.sort_unstable_by_key(|one| (one.record, one.version, one.at));
+    uses
 }
 
-async fn all_in_txn(conn: &mut Conn, uses: &[Use]) -> Result<()> {
+/// Moves last uses forward.
+pub(crate) async fn touch_in_txn(conn: &mut Conn, uses: &[Use]) -> Result<()> {
     for one in uses {
-        touch_in_txn(conn, one).await?;
+        touch_one(conn, one).await?;
     }
     Ok(())
 }
 
-async fn touch_in_txn(conn: &mut Conn, one: &Use) -> Result<()> {
+async fn touch_one(conn: &mut Conn, one: &Use) -> Result<()> {
     let record = one.record.hyphenated().to_string();
     let (version, at) = (version_column(one.version), one.at.0);
     on_backend!(conn, |conn| {

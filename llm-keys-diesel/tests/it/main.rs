@@ -1,6 +1,14 @@
-//! Tests of `DieselStore` on real SQLite files.
+//! Tests of `DieselStore` on real SQLite files, PostgreSQL and MySQL servers.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where it fails"
+)]
+
+#[macro_use]
+mod database;
 
 mod conformance;
 mod damaged;
@@ -14,3 +22,4 @@ mod plaintext;
 mod processes;
 mod runtime;
 mod schema;
+mod servers;

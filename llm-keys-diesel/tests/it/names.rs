@@ -4,13 +4,38 @@ use std::collections::BTreeSet;
 
 use llm_keys::store::KeyStore as _;
 use llm_keys::{KeyFilter, KeyId, Owner, OwnerId, PageSize, Service, Tenant};
+use llm_keys_diesel::DieselStore;
 
+use crate::database::{Database, Kind};
 use crate::fixture::{Folder, new_key};
+
+on_each_server! {
+    look_alikes_are_apart_or_refused_there
+}
 
 #[tokio::test]
 async fn look_alikes_are_apart_or_refused() {
     let folder = Folder::new();
-    let store = folder.store().await;
+    look_alikes(&folder.store().await).await;
+}
+
+async fn look_alikes_are_apart_or_refused_there(kind: Kind) {
+    let database = Database::new(kind).await;
+    look_alikes(&database.store().await).await;
+    // There is no NULL owner, nor a second global key.
+    for owner in ["NULL", "''"] {
+        let copy = format!(
+            "INSERT INTO llm_keys_keys (record, tenant, path, owner_kind, owner_id, service, name,
+                 state, generation, settings, labels, kept, created_at, updated_at)
+             SELECT 'x', tenant, path, owner_kind, {owner}, service, name,
+                 state, generation, settings, labels, kept, created_at, updated_at
+             FROM llm_keys_keys WHERE owner_kind = 'global'"
+        );
+        database.execute(&copy).await.unwrap_err();
+    }
+}
+
+async fn look_alikes(store: &DieselStore) {
     for refused in ["alice ", " alice", "álice", "a\u{301}lice", "alice\0", "аlice", "alice\u{1f}"]
     {
         assert!(OwnerId::new(refused).is_err(), "{refused:?}");

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS llm_keys_keys (
     created_at      BIGINT NOT NULL,
     updated_at      BIGINT NOT NULL,
     last_used_at    BIGINT,
-    mac             VARBINARY(255),
+    mac             VARBINARY(1024),
     PRIMARY KEY (tenant, path),
     CONSTRAINT llm_keys_keys_owner CHECK ((owner_kind = 'global') = (owner_id = '')),
     CONSTRAINT llm_keys_keys_purge CHECK ((state = 'deleted') = (purge_at IS NOT NULL)),
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS llm_keys_versions (
     reason       MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
     created_at   BIGINT NOT NULL,
     last_used_at BIGINT,
-    mac          VARBINARY(255),
+    mac          VARBINARY(1024),
     PRIMARY KEY (record, version),
     CONSTRAINT llm_keys_versions_until CHECK ((state = 'retiring') = (until IS NOT NULL)),
     CONSTRAINT llm_keys_versions_record FOREIGN KEY (record) REFERENCES llm_keys_keys (record) ON DELETE CASCADE
@@ -67,7 +67,7 @@ CREATE TABLE IF NOT EXISTS llm_keys_system (
     envelope   MEDIUMBLOB NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    mac        VARBINARY(255),
+    mac        VARBINARY(1024),
     PRIMARY KEY (tenant, name)
 ) ENGINE = InnoDB;
 

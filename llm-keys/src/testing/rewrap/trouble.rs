@@ -150,7 +150,8 @@ pub async fn damage_is_left_alone_and_told(store: &SharedStore) {
 /// stored.
 pub async fn a_copy_that_does_not_open_is_never_stored(store: &SharedStore) {
     let (old, new) = (kms(), kms());
-    fill(&manager(store, &[&old], &[]).await, 9).await;
+    // Many more than are under way at once, so that some are left when it begins to lie.
+    fill(&manager(store, &[&old], &[]).await, 24).await;
     let lying = Arc::clone(&new);
     let options = quick().verify(true).progress(move |progress| {
         lying.answer_wrong_key(progress.done >= 5);
@@ -162,7 +163,7 @@ pub async fn a_copy_that_does_not_open_is_never_stored(store: &SharedStore) {
         assert_eq!(failed.error.kind(), ErrorKind::Kms(KmsFault::BadAnswer), "{failed:?}");
     }
     new.answer_wrong_key(false);
-    assert_all_open(&moving, 9).await;
+    assert_all_open(&moving, 24).await;
     assert!(moving.rewrap(&quick().verify(true)).await.unwrap().is_complete());
     assert_all_under(store, &[uri(&new)]).await;
 }
