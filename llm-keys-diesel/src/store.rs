@@ -282,12 +282,12 @@ impl KeyStore for DieselStore {
     }
 
     async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
-        let (shared, after) = (Arc::clone(&self.shared), after.map(str::to_owned));
-        unbroken(async move {
-            let mut conn = shared.reader("store.key_scan").await?;
-            queries::key_scan::key_scan(&mut conn, after.as_deref(), size).await
-        })
-        .await
+        let after = after.map(str::to_owned);
+        read!(self, "store.key_scan", |conn| queries::key_scan::key_scan(
+            conn,
+            after.as_deref(),
+            size
+        ))
     }
 
     async fn system_list(&self) -> Result<Vec<SystemRow>> {
