@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::super::rewrap::{Item, OnProgress, Progress};
 use crate::clock::Micros;
 use crate::error::Error;
-use crate::model::{SystemName, Tenant};
+use crate::model::{KeyId, SystemName, Tenant};
 
 /// What was found.
 #[derive(Clone, Default, Debug)]
@@ -21,6 +21,9 @@ pub struct VerifyReport {
     pub system: u64,
     /// All that is wrong.
     pub findings: Vec<Finding>,
+    /// The keys that are refused when they are read, as far as their rows can be read at all; what
+    /// [`accept`](crate::EnvelopeKeyManager::accept) may be asked to accept.
+    pub refused: Vec<KeyId>,
     /// What became of the checkpoint, if there was to be one.
     pub checkpoint: Option<CheckpointReport>,
     /// Why it ended before its end; nothing is known of what it had not looked at.

@@ -53,6 +53,9 @@ impl Core {
                 return Err(error);
             }
             let is_bad = !seen.findings.is_empty() || seen.locked.is_some();
+            if let Some(key) = seen.key.as_ref().filter(|_| is_bad) {
+                report.refused.push(key.id.clone());
+            }
             for finding in std::mem::take(&mut seen.findings) {
                 report.find(finding);
             }
