@@ -23,3 +23,4 @@ mod processes;
 mod runtime;
 mod schema;
 mod servers;
+mod tampered;
