@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use diesel_async::RunQueryDsl as _;
 use llm_keys::event::{Action, Outcome};
 use llm_keys::kms::KmsSet;
 use llm_keys::kms::local::LocalKms;
@@ -155,7 +154,7 @@ impl Bed {
             )
         };
         match &self.place {
-            Place::Sqlite(folder) => sqlite_columns(folder).await,
+            Place::Sqlite(folder) => sqlite_columns(folder),
             Place::Server(database) => {
                 let schema = match database.kind {
                     Kind::Postgres => "current_schema()",
@@ -210,12 +209,11 @@ struct Line {
 }
 
 #[expect(clippy::disallowed_methods, reason = "it asks for what is not in our tables")]
-async fn sqlite_columns(folder: &Folder) -> Vec<String> {
+fn sqlite_columns(folder: &Folder) -> Vec<String> {
+    use diesel::RunQueryDsl as _;
     let sql = "SELECT t.name || '.' || c.name AS line
         FROM sqlite_master t, pragma_table_info(t.name) c
         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY 1";
-    let mut conn =
-        diesel_async::sync_connection_wrapper::SyncConnectionWrapper::new(folder.plain());
-    let found: Vec<Line> = diesel::sql_query(sql).load(&mut conn).await.unwrap();
+    let found: Vec<Line> = diesel::sql_query(sql).load(&mut folder.plain()).unwrap();
     found.into_iter().map(|line| line.line).collect()
 }
