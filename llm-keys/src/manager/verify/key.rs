@@ -134,7 +134,11 @@ impl Core {
             Ok(read) => read,
             Err(error) => return Seen::stopped(error),
         };
-        findings.extend(macs.faults(&key, &rows));
+        // What cannot be read is not missing.
+        let unreadable: BTreeSet<_> =
+            findings.iter().map(|finding| finding.item.clone()).collect();
+        let faults = macs.faults(&key, &rows).into_iter();
+        findings.extend(faults.filter(|fault| !unreadable.contains(&fault.item)));
         let (mut opened, mut stop) = (0, None);
         for row in rows.iter().filter(|_| look.open) {
             let Some(envelope) = &row.envelope else { continue };
