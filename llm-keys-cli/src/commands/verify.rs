@@ -170,13 +170,13 @@ fn end(report: &VerifyReport) -> Result<()> {
     Err(error.with_hint(hint(report)).into())
 }
 
+/// What to do: what the findings say themselves, unless one of them is about a row.
 fn hint(report: &VerifyReport) -> String {
-    // What a whole key says is about rows that nobody reads: those of the checkpoint.
-    let own = report.findings.iter().find(|found| found.error.op() != "manager.verify");
-    if report.refused.is_empty()
-        && let Some(text) = own.and_then(|found| found.error.hint())
+    let mut errors = report.findings.iter().map(|found| &found.error);
+    if errors.clone().all(|error| error.op() != "manager.verify")
+        && let Some(hint) = errors.find_map(Error::hint)
     {
-        return text.to_owned();
+        return hint.to_owned();
     }
     "find out who wrote to the database; put the rows back from a backup, or look at them and take \
      them as they are with `llm-keys verify --accept SERVICE`"

@@ -62,6 +62,10 @@ async fn show(
     connect: &Connect<'_>,
 ) -> Result<()> {
     let output = connect.output();
+    // So that it says what is broken; it may be lost, which was said already.
+    if let Err(error) = manager.open_row_macs(&id.tenant).await {
+        tracing::debug!(?error, "the rows are shown without being verified");
+    }
     let Some(key) = manager.key_metadata(id).await? else { return Ok(()) };
     output.note("");
     for line in KeyView::new(&key, now()).lines().lines() {

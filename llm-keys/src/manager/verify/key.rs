@@ -135,8 +135,7 @@ impl Core {
             Err(error) => return Seen::stopped(error),
         };
         // What cannot be read is not missing.
-        let unreadable: BTreeSet<_> =
-            findings.iter().map(|finding| finding.item.clone()).collect();
+        let unreadable: BTreeSet<_> = findings.iter().map(|finding| finding.item.clone()).collect();
         let faults = macs.faults(&key, &rows).into_iter();
         findings.extend(faults.filter(|fault| !unreadable.contains(&fault.item)));
         let (mut opened, mut stop) = (0, None);
