@@ -84,7 +84,7 @@ impl Core {
     /// The checkpoint that is there; none if it is not to be believed, which is a finding.
     async fn old_checkpoint(&self, path: &Path, report: &mut VerifyReport) -> Result<Option<Old>> {
         let Some(bytes) = read(path)? else { return Ok(None) };
-        match self.verified_checkpoint(&bytes).await {
+        match self.verified_checkpoint(bytes).await {
             Ok(old) => Ok(Some(old)),
             Err(error) if ends_the_walk(error.kind()) => Err(error),
             Err(error) => {
@@ -94,8 +94,8 @@ impl Core {
         }
     }
 
-    async fn verified_checkpoint(&self, bytes: &[u8]) -> Result<Old> {
-        let parsed = format::parse(bytes)?;
+    async fn verified_checkpoint(&self, bytes: Vec<u8>) -> Result<Old> {
+        let parsed = format::parse(&bytes)?;
         let signed = parsed.signed();
         for (tenant, number, tag) in &parsed.signers {
             let keys = self.mac_keys(tenant).await?;
@@ -103,7 +103,8 @@ impl Core {
                 return Err(unbelieved("it was not made of this storage, or it was changed"));
             }
         }
-        Ok(Old::of(&parsed))
+        let old = Old::of(&parsed);
+        Ok(old.with(bytes))
     }
 
     /// The tenants that will sign a new checkpoint: all that have row MAC keys.

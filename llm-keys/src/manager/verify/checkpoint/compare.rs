@@ -1,6 +1,7 @@
 //! The old checkpoint, beside the rows of now: both come in the order of their records.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -18,7 +19,9 @@ const BESIDE: Duration = Duration::from_secs(5 * 60);
 /// A checkpoint that is believed, and how far it was compared.
 #[derive(Debug)]
 pub(in super::super) struct Old {
-    entries: std::vec::IntoIter<[u8; ENTRY]>,
+    /// The whole file, and where in it the entries are that were not compared yet.
+    bytes: Vec<u8>,
+    rest: Range<usize>,
     next: Option<Entry>,
     signers: HashSet<Tenant>,
     feed: Seq,
@@ -28,16 +31,24 @@ pub(in super::super) struct Old {
 }
 
 impl Old {
+    /// The one that was parsed; [`with`](Self::with) gives it the entries.
     pub(super) fn of(parsed: &Parsed<'_>) -> Self {
-        let mut entries = parsed.entries.to_vec().into_iter();
         Self {
-            next: entries.next().as_ref().map(entry_of),
-            entries,
+            bytes: Vec::new(),
+            rest: parsed.place_of_entries(),
+            next: None,
             signers: parsed.signers.iter().map(|(tenant, _, _)| tenant.clone()).collect(),
             feed: parsed.feed,
             compared: Compared::since(parsed.made_at),
             gone: Vec::new(),
         }
+    }
+
+    /// The same over the bytes that it was parsed from, which are in memory once.
+    pub(super) fn with(mut self, bytes: Vec<u8>) -> Self {
+        self.bytes = bytes;
+        self.advance();
+        self
     }
 
     /// The feed only ever moves on.
@@ -99,7 +110,9 @@ impl Old {
     }
 
     fn advance(&mut self) {
-        self.next = self.entries.next().as_ref().map(entry_of);
+        let entry = self.bytes.get(self.rest.clone()).and_then(<[u8]>::first_chunk::<ENTRY>);
+        self.next = entry.map(entry_of);
+        self.rest.start = self.rest.end.min(self.rest.start + ENTRY);
     }
 
     /// What was compared, and the records that are gone.

@@ -1,5 +1,7 @@
 //! The bytes of a checkpoint; `docs/reference/checkpoint.md` says them for others.
 
+use std::ops::Range;
+
 use uuid::Uuid;
 
 use super::super::super::row_mac::checkpoint::TAG;
@@ -25,13 +27,19 @@ pub(super) struct Parsed<'a> {
     pub(super) made_at: Micros,
     pub(super) feed: Seq,
     /// Ordered by record.
-    pub(super) entries: &'a [[u8; ENTRY]],
+    entries: &'a [[u8; ENTRY]],
     root: Hash,
     /// Each tenant with the number of its key and its tag.
     pub(super) signers: Vec<(Tenant, u8, [u8; TAG])>,
 }
 
 impl Parsed<'_> {
+    /// Where the entries stand in the file.
+    pub(super) fn place_of_entries(&self) -> Range<usize> {
+        let start = self.header.len();
+        start..start + self.entries.len() * ENTRY
+    }
+
     /// What the tags are over.
     pub(super) fn signed(&self) -> Vec<u8> {
         signed(self.header, &self.root)
