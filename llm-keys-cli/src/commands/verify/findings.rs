@@ -10,7 +10,7 @@ use crate::failure::Result;
 use crate::output::{Output, table};
 
 /// Where something is wrong, and what.
-fn of<'a>(findings: &'a [Finding]) -> impl Iterator<Item = (&'a Item, &'a Error)> {
+fn of(findings: &[Finding]) -> impl Iterator<Item = (&Item, &Error)> {
     findings.iter().map(|found| (&found.item, &found.error))
 }
 
