@@ -55,6 +55,7 @@ sessions! {
     store: "store",
     tend: "tend",
     undelete: "undelete",
+    verify: "verify",
 }
 
 /// The commands, as the program itself lists them.

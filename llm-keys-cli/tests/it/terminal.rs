@@ -156,6 +156,31 @@ fn a_rotation_asks_for_the_new_key() {
 }
 
 #[test]
+fn accepting_shows_and_asks() {
+    let sandbox = Sandbox::new();
+    sandbox.must(&["store", "a"], KEY);
+    let edit = r#"import sqlite3; c = sqlite3.connect("../home/keys.db")
+c.executescript("update llm_keys_keys set settings = '{\"host\":\"evil.example\"}'")"#;
+    let edited = sandbox.command("python3").args(["-c", edit]).status().unwrap();
+    assert!(edited.success());
+    assert_eq!(sandbox.run(&["get", "a"], "").status.code(), Some(7));
+    let accept = |answer: &str| {
+        let mut session = at_terminal(&sandbox, &["verify", "--accept", "a"]);
+        let shown = session.exp_string("Take 1 key for good as shown").unwrap();
+        assert!(shown.contains("host=evil.example") && shown.contains("broken"), "{shown}");
+        session.send_line(answer).unwrap();
+        to_the_end(session)
+    };
+    let (printed, code) = accept("");
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("nothing was accepted"), "{printed}");
+    assert_eq!(sandbox.run(&["get", "a"], "").status.code(), Some(7));
+    let (printed, code) = accept("y");
+    assert_eq!(code, 0, "{printed}");
+    assert_eq!(sandbox.must(&["get", "a"], ""), KEY);
+}
+
+#[test]
 fn import_shows_and_asks() {
     let sandbox = Sandbox::new();
     std::fs::write(sandbox.work().join("keys.env"), format!("OPENAI_API_KEY={KEY}\n")).unwrap();

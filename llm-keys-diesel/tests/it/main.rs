@@ -24,3 +24,4 @@ mod purged;
 mod runtime;
 mod schema;
 mod servers;
+mod tampered;
