@@ -43,6 +43,7 @@ impl Core {
         let Some((row, version)) = self.begin_rotation(id, key, options, &caller).await? else {
             return self.missing(Action::KeyRotate, id, &caller).await.map(|()| None);
         };
+        fail_point!("rotate.pending");
         if let Some(test) = &self.rotation_test {
             let settings = options.store.settings.as_ref().unwrap_or(&row.settings);
             if let Err(error) = test.test(id, key, settings).await {
@@ -52,7 +53,10 @@ impl Core {
                 return Err(self.failed(Action::KeyRotate, id, &caller, error).await);
             }
         }
-        self.finish_rotation(id, key, version, options, &caller).await.map(Some)
+        fail_point!("rotate.tested");
+        let version = self.finish_rotation(id, key, version, options, &caller).await?;
+        fail_point!("rotate.done");
+        Ok(Some(version))
     }
 
     /// Phase one: the new version is there, and not current.
@@ -71,6 +75,7 @@ impl Core {
                 Err(error) => return Err(self.failed(action, id, caller, error).await),
             };
             let version = draft.key.latest;
+            fail_point!("rotate.begin-planned");
             match self.write(draft, action, version, caller).await {
                 Ok(row) => return Ok(row.latest.map(|version| (row, version))),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -121,6 +126,7 @@ impl Core {
                 Ok(draft) => draft,
                 Err(error) => return Err(self.failed(action, id, caller, error).await),
             };
+            fail_point!("rotate.finish-planned");
             match self.write(draft, action, Some(version), caller).await {
                 Ok(_) => return Ok(version),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}

@@ -102,6 +102,7 @@ impl Core {
         let id = draft.key.id.clone();
         let event = self.change_event(action, &draft.key, version, caller);
         self.record(&event).await?;
+        fail_point!("write.recorded");
         match self.write_recorded(draft, event).await {
             Ok(key) => Ok(key),
             Err(error) => Err(self.failed(action, &id, caller, error).await),
@@ -114,9 +115,12 @@ impl Core {
             self.ensure_sentinel().await?;
         }
         let keys = self.mac_keys_to_write(&draft.key.id.tenant).await?;
+        fail_point!("write.ready");
         let (key, mut change) = draft.bind(self.clock.now(), &keys)?;
         change.events.push(event);
+        fail_point!("write.bound");
         Self::commit(self, &key.id, change).await?;
+        fail_point!("write.committed");
         Ok(key)
     }
 }

@@ -1,0 +1,192 @@
+//! One database through many kills.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Output;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::database::Backend;
+use super::look::{all_is_moved, look};
+use super::model::Model;
+use super::operation::Operation;
+use super::place::Place;
+use super::points::{self, At, Passed};
+use super::random::Dice;
+use crate::sandbox::feed;
+
+pub(super) struct Campaign {
+    place: Place,
+    runtime: Runtime,
+    dice: Dice,
+    /// What was acknowledged, or found after a kill.
+    model: Model,
+    secrets: usize,
+    journal: Journal,
+}
+
+/// What was asked and answered, for who reads a failure.
+struct Journal {
+    name: String,
+    lines: Vec<String>,
+}
+
+impl Journal {
+    fn note(&mut self, line: String) {
+        self.lines.push(line);
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}\n  {}", self.name, self.lines.join("\n  "));
+        }
+    }
+}
+
+impl Campaign {
+    /// The choices of campaign `number` of `seed`, wherever it runs.
+    pub(super) fn new(backend: Backend, seed: u64, number: usize) -> Self {
+        let name = format!("{backend:?}, LLM_KEYS_CRASH_SEED={seed}, campaign {number}:");
+        Self {
+            place: Place::new(backend),
+            runtime: Builder::new_current_thread().enable_all().build().unwrap(),
+            dice: Dice::new(seed.wrapping_mul(1_000_003).wrapping_add(number as u64)),
+            model: Model::new(),
+            secrets: 0,
+            journal: Journal { name, lines: Vec::new() },
+        }
+    }
+
+    /// Does one thing after the other until the program was killed `kills` times; where.
+    pub(super) fn run(mut self, passed: &Passed, kills: usize) -> Vec<At> {
+        let mut killed = Vec::new();
+        let first = Operation::First("alpha".into(), self.secret());
+        let at = passed.pick(first.kind(), &mut self.dice);
+        if self.kill(&first, at) {
+            killed.push(at);
+        }
+        while killed.len() < kills {
+            let mut dice = self.dice.clone();
+            let operation = Operation::pick(&mut dice, &self.model.clone(), || self.secret());
+            self.dice = dice;
+            if self.dice.one_in(4) {
+                self.acknowledged(&operation);
+                continue;
+            }
+            let at = passed.pick(operation.kind(), &mut self.dice);
+            if self.kill(&operation, at) {
+                killed.push(at);
+            }
+        }
+        let doctor = self.place.run(&(vec!["doctor".to_owned()], String::new()));
+        assert!(doctor.status.success(), "{}", talk(&doctor));
+        killed
+    }
+
+    /// Kills the first use of all at `at`, and goes on.
+    pub(super) fn first_use(mut self, at: At) {
+        let first = Operation::First("alpha".into(), self.secret());
+        assert!(self.kill(&first, at), "{at:?}");
+        let next = Operation::Store("beta".into(), self.secret());
+        self.acknowledged(&next);
+    }
+
+    /// Does `operation` and looks at everything; which points it passed, and how often.
+    pub(super) fn watched(&mut self, operation: &Operation) -> BTreeMap<&'static str, usize> {
+        let (args, input) = operation.command(&self.place);
+        let mut program = self.place.program(&args);
+        let (name, value) = points::watch(&self.place);
+        program.env(name, value);
+        let output = feed(program, &input);
+        self.answered(operation, &output);
+        points::read(&self.place)
+    }
+
+    fn acknowledged(&mut self, operation: &Operation) {
+        let output = self.place.run(&operation.command(&self.place));
+        self.answered(operation, &output);
+    }
+
+    /// Kills the program at `at`, looks at what is stored, and starts it again. `false` if it did not
+    /// come by there.
+    fn kill(&mut self, operation: &Operation, (point, time): At) -> bool {
+        self.journal.note(format!("{operation:?} to be killed at {point}@{time}"));
+        let (args, input) = operation.command(&self.place);
+        let mut program = self.place.program(&args);
+        program.env("LLM_KEYS_KILL_AT", format!("{point}@{time}"));
+        let output = feed(program, &input);
+        if output.status.signal().is_none() {
+            self.answered(operation, &output);
+            return false;
+        }
+        assert_eq!(output.status.signal(), Some(9), "{}", talk(&output));
+        if matches!(operation, Operation::First(..)) {
+            self.start_again(operation);
+        } else {
+            self.settle(operation);
+            self.acknowledged(operation);
+        }
+        true
+    }
+
+    /// The first use again. There may have been no tables and no master key to look with: what the
+    /// killed one did is seen by what this one makes of it.
+    fn start_again(&mut self, operation: &Operation) {
+        let output = self.place.run(&operation.command(&self.place));
+        assert!(output.status.success(), "{}", talk(&output));
+        let found = self.runtime.block_on(look(&self.place));
+        let [mut once, mut twice] = [Model::new(), Model::new()];
+        operation.apply(&mut once);
+        operation.apply(&mut twice);
+        operation.apply(&mut twice);
+        assert!([once, twice].contains(&found), "{found:#?}");
+        self.model = found;
+    }
+
+    /// Finds out what a killed operation did: of each key all of it, or nothing.
+    fn settle(&mut self, operation: &Operation) {
+        let found = self.runtime.block_on(look(&self.place));
+        let stages = operation.stages(&self.model);
+        let ids = found.keys().chain(stages.iter().flat_map(Model::keys));
+        for id in ids {
+            let fits = stages.iter().any(|stage| stage.get(id) == found.get(id));
+            assert!(fits, "{id} is {:?}, not one of {stages:#?}", found.get(id));
+        }
+        self.journal.note(format!("  killed, and found {:?}", states(&found)));
+        self.model = found;
+    }
+
+    /// That the program said what it must, and that what it said is so.
+    fn answered(&mut self, operation: &Operation, output: &Output) {
+        let wanted = operation.exit(&self.model);
+        self.journal.note(format!("{operation:?} said {:?}", output.status.code()));
+        assert_eq!(output.status.code(), Some(wanted), "{operation:?}: {}", talk(output));
+        if let Operation::Get(id) = operation {
+            let got = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(Some(&*got), self.model[id].secret());
+        }
+        operation.apply(&mut self.model);
+        if *operation == Operation::Rewrap {
+            self.place.move_over();
+            self.runtime.block_on(all_is_moved(&self.place));
+        }
+        let found = self.runtime.block_on(look(&self.place));
+        assert_eq!(found, self.model, "after {operation:?}");
+    }
+
+    fn secret(&mut self) -> String {
+        self.secrets += 1;
+        format!("sk-test-crash-{:06}", self.secrets)
+    }
+}
+
+fn states(model: &Model) -> Vec<(&String, &str, Option<u32>)> {
+    model.iter().map(|(id, key)| (id, key.state, key.current)).collect()
+}
+
+fn talk(output: &Output) -> String {
+    let both = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    both.join("\n")
+}
