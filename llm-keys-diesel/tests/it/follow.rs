@@ -19,8 +19,8 @@ use llm_keys::kms::local::{self, LocalKms};
 use llm_keys::manager::FollowOptions;
 use llm_keys::testing::fakes::FakeStore;
 use llm_keys::{
-    ApiKey, ChangeOptions, Clock as _, EnvelopeKeyManager, ErrorKind, KeyId, SecureKeyManager as _,
-    StoreOptions, SystemClock, SystemRandom,
+    ApiKey, ChangeOptions, Clock as _, DeleteOptions, EnvelopeKeyManager, ErrorKind, KeyId,
+    SecureKeyManager as _, StoreOptions, SystemClock, SystemRandom,
 };
 use llm_keys_diesel::DieselStore;
 
@@ -202,10 +202,7 @@ fn what_one_process_changes_the_others_see() {
                     }
                     _ => {
                         assert!(
-                            manager
-                                .delete_api_key(&id(), &llm_keys::DeleteOptions::default())
-                                .await
-                                .unwrap()
+                            manager.delete_api_key(&id(), &DeleteOptions::default()).await.unwrap()
                         );
                         "none"
                     }
