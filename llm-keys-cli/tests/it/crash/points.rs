@@ -20,10 +20,19 @@ pub(super) struct Passed {
 impl Passed {
     /// Does everything once, and looks which points it passes.
     pub(super) fn tour(backend: Backend) -> Self {
+        Self::watched(backend, &everything())
+    }
+
+    /// The same of the first use of all alone.
+    pub(super) fn of_first_use(backend: Backend) -> Self {
+        Self::watched(backend, &everything()[..1])
+    }
+
+    fn watched(backend: Backend, operations: &[Operation]) -> Self {
         let mut campaign = Campaign::new(backend, 0, 0);
         let mut by_kind: BTreeMap<_, BTreeMap<&'static str, usize>> = BTreeMap::new();
-        for operation in everything() {
-            let passed = campaign.watched(&operation);
+        for operation in operations {
+            let passed = campaign.watched(operation);
             let all = by_kind.entry(operation.kind()).or_default();
             for (name, count) in passed {
                 let most = all.entry(name).or_default();
