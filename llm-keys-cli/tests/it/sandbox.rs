@@ -87,6 +87,7 @@ pub(crate) fn feed(command: Command, input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn start(mut command: Command) -> Child {
+/// Starts `command` with pipes for everything.
+pub(crate) fn start(mut command: Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }

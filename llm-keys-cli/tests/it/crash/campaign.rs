@@ -1,9 +1,11 @@
 //! One database through many kills.
 
-use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Output;
+use std::time::Duration;
 
+use llm_keys::{Clock as _, SystemClock};
 use tokio::runtime::{Builder, Runtime};
 
 use super::database::Backend;
@@ -11,9 +13,9 @@ use super::look::{all_is_moved, look};
 use super::model::Model;
 use super::operation::Operation;
 use super::place::Place;
-use super::points::{self, At, Passed};
+use super::points::{self, At, Counts, Passed};
 use super::random::Dice;
-use crate::sandbox::feed;
+use crate::sandbox::{feed, start};
 
 pub(super) struct Campaign {
     place: Place,
@@ -76,7 +78,11 @@ impl Campaign {
                 continue;
             }
             let at = passed.pick(operation.kind(), &mut self.dice);
-            if self.kill(&operation, at) {
+            // Also where there is no fail point, such as within a statement.
+            let after = passed.moment(operation.kind(), &mut self.dice);
+            if self.dice.one_in(8) {
+                killed.extend(self.kill_later(&operation, after).then_some(("at any time", 1)));
+            } else if self.kill(&operation, at) {
                 killed.push(at);
             }
         }
@@ -93,15 +99,18 @@ impl Campaign {
         self.acknowledged(&next);
     }
 
-    /// Does `operation` and looks at everything; which points it passed, and how often.
-    pub(super) fn watched(&mut self, operation: &Operation) -> BTreeMap<&'static str, usize> {
+    /// Does `operation` and looks at everything; which points it passed, how often, and how long it
+    /// took.
+    pub(super) fn watched(&mut self, operation: &Operation) -> (Counts, Duration) {
         let (args, input) = operation.command(&self.place);
         let mut program = self.place.program(&args);
         let (name, value) = points::watch(&self.place);
         program.env(name, value);
+        let clock = SystemClock::new();
         let output = feed(program, &input);
+        let time = clock.monotonic();
         self.answered(operation, &output);
-        points::read(&self.place)
+        (points::read(&self.place), time)
     }
 
     fn acknowledged(&mut self, operation: &Operation) {
@@ -117,11 +126,30 @@ impl Campaign {
         let mut program = self.place.program(&args);
         program.env("LLM_KEYS_KILL_AT", format!("{point}@{time}"));
         let output = feed(program, &input);
+        self.ended(operation, &output)
+    }
+
+    /// The same, but at no place in particular.
+    fn kill_later(&mut self, operation: &Operation, after: Duration) -> bool {
+        self.journal.note(format!("{operation:?} to be killed after {after:?}"));
+        let (args, input) = operation.command(&self.place);
+        let mut program = start(self.place.program(&args));
+        // One that was killed already does not want it.
+        let _ = program.stdin.take().unwrap().write_all(input.as_bytes());
+        // When it is killed is what this is about; there is nothing else to wait for.
+        std::thread::sleep(after);
+        program.kill().unwrap();
+        let output = program.wait_with_output().unwrap();
+        self.ended(operation, &output)
+    }
+
+    /// What a program left behind that was killed, or came to its end; whether it was killed.
+    fn ended(&mut self, operation: &Operation, output: &Output) -> bool {
         if output.status.signal().is_none() {
-            self.answered(operation, &output);
+            self.answered(operation, output);
             return false;
         }
-        assert_eq!(output.status.signal(), Some(9), "{}", talk(&output));
+        assert_eq!(output.status.signal(), Some(9), "{}", talk(output));
         if matches!(operation, Operation::First(..)) {
             self.start_again(operation);
         } else {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::campaign::Campaign;
 use super::database::Backend;
@@ -12,9 +13,14 @@ use super::random::Dice;
 /// A place: a fail point, and at which time it is come to.
 pub(super) type At = (&'static str, usize);
 
+/// How often each point is passed.
+pub(super) type Counts = BTreeMap<&'static str, usize>;
+
 /// What each kind of operation passes, in order.
 pub(super) struct Passed {
-    by_kind: BTreeMap<&'static str, BTreeMap<&'static str, usize>>,
+    by_kind: BTreeMap<&'static str, Counts>,
+    /// How long it took.
+    usual: BTreeMap<&'static str, Duration>,
 }
 
 impl Passed {
@@ -30,16 +36,18 @@ impl Passed {
 
     fn watched(backend: Backend, operations: &[Operation]) -> Self {
         let mut campaign = Campaign::new(backend, 0, 0);
-        let mut by_kind: BTreeMap<_, BTreeMap<&'static str, usize>> = BTreeMap::new();
+        let mut usual = BTreeMap::new();
+        let mut by_kind: BTreeMap<_, Counts> = BTreeMap::new();
         for operation in operations {
-            let passed = campaign.watched(operation);
+            let (passed, time) = campaign.watched(operation);
+            usual.insert(operation.kind(), time);
             let all = by_kind.entry(operation.kind()).or_default();
             for (name, count) in passed {
                 let most = all.entry(name).or_default();
                 *most = count.max(*most);
             }
         }
-        Self { by_kind }
+        Self { by_kind, usual }
     }
 
     /// All places of one kind of operation.
@@ -53,6 +61,11 @@ impl Passed {
         let points: Vec<_> = self.by_kind[kind].iter().collect();
         let (name, count) = dice.pick(&points);
         (name, 1 + dice.below(**count))
+    }
+
+    /// A moment while such an operation is under way.
+    pub(super) fn moment(&self, kind: &str, dice: &mut Dice) -> Duration {
+        self.usual[kind] * u32::try_from(dice.below(100)).unwrap() / 100
     }
 
     fn names(&self) -> BTreeSet<&'static str> {
@@ -93,7 +106,7 @@ fn everything() -> Vec<Operation> {
 }
 
 /// What the program says it passed, in the file that it was told to say it in.
-pub(super) fn read(place: &Place) -> BTreeMap<&'static str, usize> {
+pub(super) fn read(place: &Place) -> Counts {
     let text = std::fs::read_to_string(file(place)).unwrap_or_default();
     let mut passed = BTreeMap::new();
     for line in text.lines() {
