@@ -50,6 +50,8 @@ struct Slot {
 #[derive(Default, Debug)]
 struct Open {
     keys: Option<Arc<MacKeys>>,
+    /// Whether a writer has seen to it that the record is sealed under the keys of today.
+    renewed: bool,
     /// How often opening failed, and how the last time.
     failures: u64,
     failure: Option<Error>,
@@ -76,6 +78,12 @@ impl MacKeyring {
     pub(super) fn put(&self, tenant: &Tenant, keys: &Arc<MacKeys>) {
         let slot = self.slot(tenant);
         locked(&slot.open).keys = Some(Arc::clone(keys));
+    }
+
+    /// Whether nobody has written for `tenant` yet.
+    fn is_first_write(&self, tenant: &Tenant) -> bool {
+        let slot = self.slot(tenant);
+        !std::mem::replace(&mut locked(&slot.open).renewed, true)
     }
 
     /// Forgets all keys.
@@ -113,7 +121,30 @@ impl Core {
     /// would be refused. Else as for storing a key.
     pub(super) async fn mac_keys_to_write(&self, tenant: &Tenant) -> Result<Arc<MacKeys>> {
         let found = self.open_once(tenant, async || self.find_or_make_mac_keys(tenant).await).await;
-        found?.ok_or_else(missing)
+        let keys = found?.ok_or_else(missing)?;
+        // What is written under the new key of an alias must not need the old one for the record's
+        // sake. A KMS that was put in the place of another gets the record by a rewrap, and not
+        // before every process can read with it.
+        if self.mac_keyring.is_first_write(tenant)
+            && let Err(error) = self.renew_mac_keys_of(tenant, &keys).await
+        {
+            tracing::warn!(%tenant, ?error, "the row MAC keys could not be sealed anew");
+        }
+        Ok(keys)
+    }
+
+    async fn renew_mac_keys_of(&self, tenant: &Tenant, keys: &MacKeys) -> Result<()> {
+        let found = self.store.system_find(tenant, &SystemName::new(NAME)?).await?;
+        match found {
+            Some(row) => {
+                let lacking = self.lacking(&row.envelope)?;
+                match self.kms.written_aliases().any(|(_, uri)| lacking.contains(&uri)) {
+                    true => self.seal_mac_keys(tenant, Some(&row), Renewal::IfBetter, keys).await,
+                    false => Ok(()),
+                }
+            }
+            None => Ok(()),
+        }
     }
 
     async fn find_or_make_mac_keys(&self, tenant: &Tenant) -> Result<Option<Arc<MacKeys>>> {

@@ -9,7 +9,7 @@ use llm_keys::store::MemoryStore;
 use llm_keys::testing::fakes::{ManualClock, RecordingSink};
 use llm_keys::{
     ApiKey, DataKey, EncryptionContext, EnvelopeKeyManager, Error, KeyId, OpenOptions,
-    OpenedContent, SecureKeyManager as _, Served, StoreOptions, SystemRandom, Version,
+    OpenedContent, SecureKeyManager as _, Served, StoreOptions, SystemRandom, Tenant, Version,
 };
 use tokio::time::{Instant, sleep};
 
@@ -44,8 +44,16 @@ impl Bed {
         bed
     }
 
-    /// A manager as another process has it: an empty cache, a closed breaker.
+    /// A manager as another process has it: an empty cache, a closed breaker. Its row MAC keys are
+    /// open, so that a read is one call.
     pub(super) async fn start(&self, options: GuardOptions) -> EnvelopeKeyManager {
+        let keys = self.start_cold(options).await;
+        assert!(keys.open_row_macs(&Tenant::default()).await.unwrap());
+        keys
+    }
+
+    /// The same, with nothing open.
+    pub(super) async fn start_cold(&self, options: GuardOptions) -> EnvelopeKeyManager {
         self.start_with(Arc::clone(&self.server.kms), options).await
     }
 

@@ -1,8 +1,8 @@
 //! Keys that the alias never meant.
 
-use llm_keys::ErrorKind;
 use llm_keys::error::KmsFault;
 use llm_keys::kms::{KeyUri, KmsProvider as _, KmsSet};
+use llm_keys::{ApiKey, ErrorKind, KeyId, SecureKeyManager as _, StoreOptions};
 
 use super::super::relay::Relay;
 use super::super::server::{admin, arn, create_key, fresh, localstack};
@@ -16,19 +16,24 @@ async fn an_envelope_under_a_key_that_nobody_named_causes_no_call_for_it() {
     let (bed, _) = Bed::new().await;
     put(&bed.process().await, "openai").await.unwrap();
     let theirs = guarded(&arn(&fresh().await), &localstack()).await;
-    put(&bed.process_with(KmsSet::single(theirs)).await, "anthropic").await.unwrap();
+    let theirs = bed.process_with(KmsSet::single(theirs)).await;
+    // They cannot open the row MAC keys: among our keys they write none.
+    assert_eq!(kind(put(&theirs, "anthropic").await), WRONG);
+    let stranger = KeyId::global("anthropic").unwrap().with_tenant("theirs").unwrap();
+    let key = ApiKey::new("sk-theirs").unwrap();
+    theirs.store_api_key(&stranger, key, &StoreOptions::default()).await.unwrap();
 
     let relay = Relay::start();
     let process = bed.process_at(&at(&relay.endpoint())).await;
     assert_eq!(relay.count("DescribeKey"), 1);
     for _ in 0..3 {
-        let error = read(&process, "anthropic").await.unwrap_err();
+        let error = process.get_api_key(&stranger).await.unwrap_err();
         assert_eq!(error.kind(), WRONG);
         assert!(error.hint().unwrap().contains("llm-keys kms allow"), "{error:?}");
     }
     assert_eq!(relay.total(), 2, "the record is opened, and that once");
     read(&process, "openai").await.unwrap();
-    assert_eq!(relay.total(), 3, "the relay does count");
+    assert_eq!(relay.total(), 4, "the relay does count: the key, and the row MAC keys");
 }
 
 #[tokio::test]

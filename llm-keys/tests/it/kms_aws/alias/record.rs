@@ -5,8 +5,9 @@ use std::sync::Arc;
 use llm_keys::envelope::{self, Content, Envelope, SealRequest};
 use llm_keys::error::{IntegrityFault, KmsFault};
 use llm_keys::kms::{KeyUri, KmsContext, KmsProvider as _, KmsSet, Pins};
+use llm_keys::model::SystemName;
 use llm_keys::store::{Change, Expect, KeyStore as _, MemoryStore, SystemRow};
-use llm_keys::{EncryptionContext, ErrorKind, SystemRandom, Version};
+use llm_keys::{EncryptionContext, ErrorKind, SystemRandom, Tenant, Version};
 
 use super::super::server::fresh;
 use super::{Bed, kind, put, read};
@@ -91,6 +92,11 @@ async fn without_a_record_the_old_key_is_a_wrong_one_that_can_be_allowed() {
         versions: version.into_iter().collect(),
         ..Change::default()
     };
+    old.store.commit(change).await.unwrap();
+    let (tenant, name) = (Tenant::default(), SystemName::new("row-mac").unwrap());
+    let macs = bed.store.system_find(&tenant, &name).await.unwrap().unwrap();
+    let expect = vec![Expect::System { tenant, name, version: None }];
+    let change = Change { expect, system: vec![macs], ..Change::default() };
     old.store.commit(change).await.unwrap();
     let process = old.process().await;
     let error = read(&process, "openai").await.unwrap_err();
