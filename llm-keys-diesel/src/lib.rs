@@ -82,6 +82,7 @@ mod file;
 mod from_env;
 mod migrate;
 mod pool;
+mod purged;
 mod queries;
 mod rows;
 mod schema;

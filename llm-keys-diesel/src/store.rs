@@ -18,7 +18,7 @@ use crate::migrate::MigrationStatus;
 use crate::pool::{AnyPool, Connections, Writer};
 use crate::unbroken::unbroken;
 use crate::url::{ConnectOptions, Target};
-use crate::{migrate, queries};
+use crate::{migrate, purged, queries};
 
 /// A [`KeyStore`] in an SQL database. Cloning it is cheap and shares the pool.
 ///
@@ -64,7 +64,8 @@ impl DieselStore {
     /// there is none. Anything less, such as `sslmode=disable` for another host, is refused.
     ///
     /// SQLite is used with its write-ahead log, `synchronous = FULL`, foreign keys enforced, and
-    /// bytes of purged rows overwritten.
+    /// bytes of purged rows overwritten; the log is emptied after a purge, if no reader is in the
+    /// way.
     ///
     /// # Errors
     /// `InvalidInput` for a URL that means nothing; `Store(NotADatabase)` for a file that is
@@ -302,7 +303,14 @@ impl KeyStore for DieselStore {
 
     async fn commit(&self, change: Change) -> Result<()> {
         change.check_covered()?;
-        write!(self, "store.commit", |conn| queries::commit::commit_in_txn(conn, &change))
+        let purges = !change.purge.is_empty();
+        let made =
+            write!(self, "store.commit", |conn| queries::commit::commit_in_txn(conn, &change));
+        if purges && made.is_ok() {
+            let shared = Arc::clone(&self.shared);
+            unbroken(async move { purged::empty_log(&shared.connections).await }).await;
+        }
+        made
     }
 
     async fn touch(&self, uses: &[Use]) -> Result<()> {

@@ -33,6 +33,16 @@ impl EnvelopeKeyManager {
         self.core.tend().await
     }
 
+    /// A little of the same, for a program that has other work to do and then ends: at most `most`
+    /// keys, out of one page that one query finds. Where a page full of keys that everybody was told
+    /// of stands before a key, only [`tend`](Self::tend) gets to that.
+    ///
+    /// # Errors
+    /// As for [`tend`](Self::tend).
+    pub async fn tend_some(&self, most: u64) -> Result<Tended> {
+        self.core.tend_some(most).await
+    }
+
     /// The keys of `tenant` for which something falls due before `before`, the most urgent first;
     /// deleted ones that are to be purged among them.
     ///
@@ -53,8 +63,7 @@ impl EnvelopeKeyManager {
 
 impl Core {
     async fn tend(self: &Arc<Self>) -> Result<Tended> {
-        // Due is what was due a moment ago: `before` excludes the moment itself.
-        let before = Micros(self.clock.now().0.saturating_add(1));
+        let before = self.due_now();
         let mut done = Tended::default();
         let mut after = None;
         loop {
@@ -62,16 +71,36 @@ impl Core {
             let Some(last) = page.last() else { return Ok(done) };
             after = last.due_at.map(|at| (at, last.record));
             for row in page {
-                match self.tend_one(row, &mut done).await {
-                    // Somebody changed it meanwhile, or tends it, too.
-                    Err(error) if error.kind() == ErrorKind::Conflict => {}
-                    tended => tended?,
-                }
+                self.tend_one(row, &mut done).await?;
             }
         }
     }
 
+    async fn tend_some(self: &Arc<Self>, most: u64) -> Result<Tended> {
+        let mut done = Tended::default();
+        for row in self.store.key_due(self.due_now(), None, page_size()?).await? {
+            if done.purged.saturating_add(done.told) >= most {
+                break;
+            }
+            self.tend_one(row, &mut done).await?;
+        }
+        Ok(done)
+    }
+
+    /// Due is what was due a moment ago: `before` excludes the moment itself.
+    fn due_now(&self) -> Micros {
+        Micros(self.clock.now().0.saturating_add(1))
+    }
+
     async fn tend_one(self: &Arc<Self>, row: KeyRow, done: &mut Tended) -> Result<()> {
+        match self.do_what_is_due(row, done).await {
+            // Somebody changed it meanwhile, or tends it, too.
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            tended => tended,
+        }
+    }
+
+    async fn do_what_is_due(self: &Arc<Self>, row: KeyRow, done: &mut Tended) -> Result<()> {
         let caller = Arc::clone(&self.caller);
         if matches!(row.state, KeyState::Deleted { .. }) {
             if self.integrity(&row) == Integrity::Broken {

@@ -256,6 +256,29 @@ async fn what_falls_due_is_told_once_and_what_was_deleted_is_purged() {
 }
 
 #[tokio::test]
+async fn a_little_of_what_is_due_is_done_the_most_urgent_first() {
+    let bed = Bed::new().await;
+    let id = |number: u32| KeyId::global(&format!("key-{number}")).unwrap();
+    for number in 0..5 {
+        bed.put(&id(number), &StoreOptions::default()).await;
+        bed.keys.delete_api_key(&id(number), &DeleteOptions::default()).await.unwrap();
+        bed.clock.advance(DAY);
+    }
+    bed.clock.advance(30 * DAY);
+    for left in [3, 1, 0, 0] {
+        bed.keys.tend_some(2).await.unwrap();
+        let mut there = 0;
+        for number in 0..5 {
+            there += u32::from(bed.store.key_find(&id(number)).await.unwrap().is_some());
+        }
+        assert_eq!(there, left);
+        if left > 0 {
+            assert!(bed.store.key_find(&id(4)).await.unwrap().is_some(), "deleted last");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_edited_row_purges_nothing() {
     let bed = Bed::new().await;
     bed.put(&id(), &StoreOptions::default()).await;
