@@ -3,8 +3,18 @@
 //! what was broken off.
 //!
 //! This process keeps the journal: what it asked for, and what the program acknowledged. After each
-//! kill everything that is stored is compared with it ([`look`]). All choices come from a seed, which
-//! a failure prints.
+//! kill everything that is stored is compared with it. All choices come from a seed, which is printed.
+//!
+//! | # | Rule | Where it is looked at |
+//! |---|---|---|
+//! | 1 | What was acknowledged is stored: every key, its state, every version with its secret | `Campaign::answered`, `Campaign::settle` |
+//! | 2 | Of each key, what was not acknowledged is done wholly or not at all; a rotation may be in between, with a pending version that nobody is given | `Campaign::settle`, `Operation::stages` |
+//! | 3 | A key has one live version at most, and that is the current one | `look` |
+//! | 4 | Every envelope opens under a KMS key, those of system records, too | `look` |
+//! | 5 | No row is refused, and no version is of no key | `look` |
+//! | 6 | A version and the event that wrote it are stored together | `look` |
+//! | 7 | The same call again comes to its end, and does what it says | `Campaign::kill` |
+//! | 8 | A rewrap that came to its end left nothing under the other KMS key | `all_is_moved` |
 //!
 //! `LLM_KEYS_CRASH_RUNS` and `LLM_KEYS_CRASH_SEED` make it longer, or the same again:
 //! `cargo xtask crash`.

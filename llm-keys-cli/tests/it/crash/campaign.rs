@@ -70,9 +70,8 @@ impl Campaign {
             killed.push(at);
         }
         while killed.len() < kills {
-            let mut dice = self.dice.clone();
-            let operation = Operation::pick(&mut dice, &self.model.clone(), || self.secret());
-            self.dice = dice;
+            let (dice, secrets) = (&mut self.dice, &mut self.secrets);
+            let operation = Operation::pick(dice, &self.model, || another(secrets));
             if self.dice.one_in(4) {
                 self.acknowledged(&operation);
                 continue;
@@ -205,9 +204,13 @@ impl Campaign {
     }
 
     fn secret(&mut self) -> String {
-        self.secrets += 1;
-        format!("sk-test-crash-{:06}", self.secrets)
+        another(&mut self.secrets)
     }
+}
+
+fn another(secrets: &mut usize) -> String {
+    *secrets += 1;
+    format!("sk-test-crash-{secrets:06}")
 }
 
 fn states(model: &Model) -> Vec<(&String, &str, Option<u32>)> {

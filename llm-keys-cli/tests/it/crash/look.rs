@@ -1,13 +1,13 @@
 //! What is stored, looked at by another process than the one that wrote it. Every look also checks
 //! what must hold at all times, whatever was done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use llm_keys::kms::local::LocalKms;
 use llm_keys::kms::{KmsContext, KmsProvider, KmsSet};
 use llm_keys::manager::CacheOptions;
-use llm_keys::model::{KeyRow, VersionRow, VersionState};
+use llm_keys::model::{KeyRow, Seq, VersionRow, VersionState};
 use llm_keys::store::KeyStore;
 use llm_keys::{
     EncryptionContext, EnvelopeKeyManager, Integrity, KeyFilter, KeyState, PageSize,
@@ -22,6 +22,8 @@ use super::place::Place;
 /// - every envelope of every version and of every system record opens under a KMS key;
 /// - a key has one live version, which is the current one, or none at all;
 /// - no row is refused: all are as the manager wrote them, and none is of no key;
+/// - each version has the event that wrote it, and each such event its version, unless the key is
+///   gone;
 /// - what `get` gives is what the current version holds.
 pub(super) async fn look(place: &Place) -> Model {
     let store = DieselStore::connect(place.url()).await.unwrap();
@@ -35,11 +37,14 @@ pub(super) async fn look(place: &Place) -> Model {
     let rows = store.key_list(&filter, None, page).await.unwrap();
     assert!(rows.next.is_none());
     let manager = manager(&store, place).await;
+    let recorded = recorded(&store).await;
     let mut found = BTreeMap::new();
     let mut kept = 0;
     for row in rows.items {
         let versions = store.version_list(row.record).await.unwrap();
         let key = one_key(&kms, &row, &versions).await;
+        let there: BTreeSet<_> = key.versions.keys().map(|number| u64::from(*number)).collect();
+        assert_eq!(recorded.get(&row.record.to_string()), Some(&there), "events of {}", row.id);
         kept += key.versions.values().filter(|version| version.secret.is_some()).count();
         by_the_manager(&manager, &row, &key).await;
         assert_eq!(found.insert(row.id.service.to_string(), key), None);
@@ -66,6 +71,25 @@ pub(super) async fn all_is_moved(place: &Place) {
         assert_eq!(under, [kms.uri()]);
     }
 }
+
+/// The versions of each record of which an event says that they were written.
+async fn recorded(store: &DieselStore) -> BTreeMap<String, BTreeSet<u64>> {
+    let page = PageSize::new(PageSize::MAX).unwrap();
+    let events = store.events_since(Seq::default(), page).await.unwrap();
+    assert!(events.len() < usize::from(PageSize::MAX));
+    let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (_, body) in events {
+        let event: serde_json::Value = serde_json::from_str(&body).unwrap();
+        if WRITES.iter().any(|action| event["action"] == *action) {
+            let record = event["record"].as_str().unwrap().to_owned();
+            found.entry(record).or_default().insert(event["version"].as_u64().unwrap());
+        }
+    }
+    found
+}
+
+/// What makes a version.
+const WRITES: [&str; 3] = ["key_store", "key_rotate_begin", "key_rollback"];
 
 async fn one_key(kms: &KmsSet, row: &KeyRow, versions: &[VersionRow]) -> Key {
     let id = &row.id;

@@ -60,15 +60,9 @@ impl Key {
 
     /// The second one.
     pub(super) fn finish_rotation(&mut self, old: &'static str) {
-        let (number, version) = self
-            .versions
-            .last_entry()
-            .map(|mut last| {
-                last.get_mut().state = "live";
-                (*last.key(), ())
-            })
-            .unwrap();
-        let () = version;
+        let mut last = self.versions.last_entry().unwrap();
+        last.get_mut().state = "live";
+        let number = *last.key();
         self.replace(number, old);
     }
 
