@@ -29,11 +29,26 @@ fn has_fail_points(tree: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace;
 
     #[test]
     fn a_release_has_no_fail_points_and_a_test_has() {
         check().unwrap();
         let tested = tree(&["--package", "llm-keys-cli", "--features", "fail-points"]).unwrap();
         assert!(has_fail_points(&tested), "{tested}");
+    }
+
+    #[test]
+    fn a_build_without_debug_assertions_refuses_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = std::process::Command::new("rustc")
+            .args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata"])
+            .args(["--cfg", "feature=\"fail-points\"", "-C", "debug-assertions=off", "-o"])
+            .arg(folder.path().join("built"))
+            .arg(workspace::root().unwrap().join("llm-keys/src/fail_points.rs"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("is for tests"), "{said}");
     }
 }

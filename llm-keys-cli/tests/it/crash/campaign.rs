@@ -6,7 +6,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use llm_keys::{Clock as _, SystemClock};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use super::database::Backend;
 use super::look::{all_is_moved, look};
@@ -19,7 +19,6 @@ use crate::sandbox::{feed, start};
 
 pub(super) struct Campaign {
     place: Place,
-    runtime: Runtime,
     dice: Dice,
     /// What was acknowledged, or found after a kill.
     model: Model,
@@ -53,7 +52,6 @@ impl Campaign {
         let name = format!("{backend:?}, LLM_KEYS_CRASH_SEED={seed}, campaign {number}:");
         Self {
             place: Place::new(backend),
-            runtime: Builder::new_current_thread().enable_all().build().unwrap(),
             dice: Dice::new(seed.wrapping_mul(1_000_003).wrapping_add(number as u64)),
             model: Model::new(),
             secrets: 0,
@@ -149,6 +147,7 @@ impl Campaign {
             return false;
         }
         assert_eq!(output.status.signal(), Some(9), "{}", talk(output));
+        self.place.settle();
         if matches!(operation, Operation::First(..)) {
             self.start_again(operation);
         } else {
@@ -163,7 +162,7 @@ impl Campaign {
     fn start_again(&mut self, operation: &Operation) {
         let output = self.place.run(&operation.command(&self.place));
         assert!(output.status.success(), "{}", talk(&output));
-        let found = self.runtime.block_on(look(&self.place));
+        let found = in_a_runtime(look(&self.place));
         let [mut once, mut twice] = [Model::new(), Model::new()];
         operation.apply(&mut once);
         operation.apply(&mut twice);
@@ -174,7 +173,7 @@ impl Campaign {
 
     /// Finds out what a killed operation did: of each key all of it, or nothing.
     fn settle(&mut self, operation: &Operation) {
-        let found = self.runtime.block_on(look(&self.place));
+        let found = in_a_runtime(look(&self.place));
         let stages = operation.stages(&self.model);
         let ids = found.keys().chain(stages.iter().flat_map(Model::keys));
         for id in ids {
@@ -197,15 +196,20 @@ impl Campaign {
         operation.apply(&mut self.model);
         if *operation == Operation::Rewrap {
             self.place.move_over();
-            self.runtime.block_on(all_is_moved(&self.place));
+            in_a_runtime(all_is_moved(&self.place));
         }
-        let found = self.runtime.block_on(look(&self.place));
+        let found = in_a_runtime(look(&self.place));
         assert_eq!(found, self.model, "after {operation:?}");
     }
 
     fn secret(&mut self) -> String {
         another(&mut self.secrets)
     }
+}
+
+/// Connections end with the runtime.
+fn in_a_runtime<T>(work: impl Future<Output = T>) -> T {
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 fn another(secrets: &mut usize) -> String {

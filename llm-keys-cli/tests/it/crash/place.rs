@@ -78,6 +78,11 @@ impl Place {
         path.display().to_string()
     }
 
+    /// Waits until what a killed program began is over.
+    pub(super) fn settle(&self) {
+        self.database.until_nobody_uses_it();
+    }
+
     pub(super) fn path(&self) -> &Path {
         self.sandbox.path()
     }
