@@ -4,11 +4,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
+use super::verified::row_fault;
 use super::write::Place;
 use crate::clock::Micros;
 use crate::error::{ErrorKind, Result};
 use crate::event::Action;
-use crate::model::{Integrity, KeyMetadata, KeyRow, KeyState, PageSize, Tenant};
+use crate::model::{KeyMetadata, KeyRow, KeyState, PageSize, Tenant};
 use crate::store::Change;
 
 /// What [`EnvelopeKeyManager::tend`] did.
@@ -23,7 +24,7 @@ pub struct Tended {
 
 impl EnvelopeKeyManager {
     /// Does what is due with the keys of all tenants: purges those that were deleted long enough
-    /// ago, and tells once, by an event, of those that expired or fell due for rotation. Where
+    /// ago, where their rows are as they were written, and tells once, by an event, of those that expired or fell due for rotation. Where
     /// several processes do it at once, an event may come twice. A manager inside a Tokio runtime
     /// does it by itself, every [`tend_every`](super::Builder::tend_every).
     ///
@@ -103,8 +104,9 @@ impl Core {
     async fn do_what_is_due(self: &Arc<Self>, row: KeyRow, done: &mut Tended) -> Result<()> {
         let caller = Arc::clone(&self.caller);
         if matches!(row.state, KeyState::Deleted { .. }) {
-            if self.integrity(&row) == Integrity::Broken {
-                tracing::warn!(key = %row.id, "an edited row asks for the purge of its key");
+            // What is purged is gone: only a row that is as it was written is reason enough.
+            if let Err(error) = self.check_before_purge(&row).await {
+                tracing::warn!(key = %row.id, ?error, "not purged: its row is not verified");
                 return Ok(());
             }
             self.purge(&row, &caller).await?;
@@ -120,6 +122,14 @@ impl Core {
             done.told += 1;
         }
         Ok(())
+    }
+
+    async fn check_before_purge(&self, row: &KeyRow) -> Result<()> {
+        let keys = self.mac_keys(&row.id.tenant).await?;
+        match keys.is_key(row) {
+            true => Ok(()),
+            false => Err(row_fault("the key's row is not as it was written")),
+        }
     }
 
     /// Tends the keys every `every`, for as long as the manager is there.
