@@ -19,6 +19,7 @@ use crate::failure::fault;
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+mod script;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
@@ -101,16 +102,20 @@ pub(crate) async fn begin_migration(conn: &mut Conn) -> QueryResult<()> {
     }
 }
 
-/// Runs the statements of a migration.
+/// Runs the statements of a migration, one after the other.
 pub(crate) async fn run_script(conn: &mut Conn, sql: &str) -> QueryResult<()> {
-    match conn {
-        #[cfg(feature = "sqlite")]
-        Conn::Sqlite(conn) => conn.batch_execute(sql).await,
-        #[cfg(feature = "postgres")]
-        Conn::Postgres(conn) => conn.batch_execute(sql).await,
-        #[cfg(feature = "mysql")]
-        Conn::Mysql(conn) => mysql::run_script(conn, sql).await,
+    for statement in script::statements(sql) {
+        match conn {
+            #[cfg(feature = "sqlite")]
+            Conn::Sqlite(conn) => conn.batch_execute(&statement).await?,
+            #[cfg(feature = "postgres")]
+            Conn::Postgres(conn) => conn.batch_execute(&statement).await?,
+            #[cfg(feature = "mysql")]
+            Conn::Mysql(conn) => mysql::run_statement(conn, &statement).await?,
+        }
+        fail_point!("migrate.statement");
     }
+    Ok(())
 }
 
 /// Ends what [`begin_migration`] began: keeps what was done, or takes it back where the database

@@ -70,6 +70,8 @@ pub use self::store::DieselStore;
 pub use self::url::{ConnectOptions, database_file};
 
 #[macro_use]
+mod fail_points;
+#[macro_use]
 mod backend;
 
 mod attempt;

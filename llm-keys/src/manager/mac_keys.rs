@@ -279,7 +279,10 @@ impl Core {
         let place = (tenant.clone(), SystemName::new(NAME)?);
         let Some(draft) = self.draft_system(place, old, renewal).await? else { return Ok(()) };
         self.record_aliases().await?;
-        self.write_system(draft, &keys.serialize()?).await
+        fail_point!("row-mac.drafted");
+        self.write_system(draft, &keys.serialize()?).await?;
+        fail_point!("row-mac.written");
+        Ok(())
     }
 
     /// What `open` gives, once for each tenant: who comes while another opens waits for it and

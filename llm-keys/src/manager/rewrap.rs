@@ -72,6 +72,7 @@ impl EnvelopeKeyManager {
         // from it. The others last: until then, every key of this storage opens with the old ones.
         let mut report = RewrapReport::default();
         self.core.rewrap_pins(&targets, options, &mut report).await;
+        fail_point!("rewrap.pins-done");
         if report.stopped.is_none() {
             let work = key::Work::rewrap(targets.clone(), options);
             let keys = self.core.scan(options.page).boxed();
@@ -79,6 +80,7 @@ impl EnvelopeKeyManager {
                 .run(keys, &mut report)
                 .await;
         }
+        fail_point!("rewrap.keys-done");
         if report.stopped.is_none() {
             self.core.rewrap_system(&targets, options, &mut report).await;
         }

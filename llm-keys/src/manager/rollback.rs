@@ -35,6 +35,7 @@ impl Core {
                 Ok(plan) => plan,
                 Err(error) => return Err(self.failed(action, id, &caller, error).await),
             };
+            fail_point!("rollback.planned");
             match self.write(draft, action, Some(version), &caller).await {
                 Ok(_) => return Ok(Some(version)),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -56,6 +57,7 @@ impl Core {
             return Err(Error::invalid(OP, detail));
         }
         let secret = self.open_old(&row, to).await?;
+        fail_point!("rollback.opened");
         let mut caller = caller.clone();
         if caller.reason.is_none() {
             caller.reason = Some(Reason::new(format!("rollback to version {to}"))?);

@@ -43,6 +43,7 @@ impl Core {
         let Some((row, version)) = self.begin_rotation(id, key, options, &caller).await? else {
             return self.missing(Action::KeyRotate, id, &caller).await.map(|()| None);
         };
+        fail_point!("rotate.pending");
         if let Some(test) = &self.rotation_test {
             let settings = options.store.settings.as_ref().unwrap_or(&row.settings);
             if let Err(error) = test.test(id, key, settings).await {
@@ -52,6 +53,7 @@ impl Core {
                 return Err(self.failed(Action::KeyRotate, id, &caller, error).await);
             }
         }
+        fail_point!("rotate.tested");
         let versions = (row.current, version);
         let done = self.finish_rotation(id, key, versions, options, &caller).await;
         if let Err(error) = &done
@@ -60,6 +62,7 @@ impl Core {
         {
             tracing::warn!(key = %id, %version, ?error, "a pending version is left behind");
         }
+        fail_point!("rotate.done");
         done.map(Some)
     }
 
@@ -79,6 +82,7 @@ impl Core {
                 Err(error) => return Err(self.failed(action, id, caller, error).await),
             };
             let version = draft.key.latest;
+            fail_point!("rotate.begin-planned");
             match self.write(draft, action, version, caller).await {
                 Ok(row) => return Ok(row.latest.map(|version| (row, version))),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -134,6 +138,7 @@ impl Core {
                 Ok(draft) => draft,
                 Err(error) => return Err(self.failed(action, id, caller, error).await),
             };
+            fail_point!("rotate.finish-planned");
             match self.write(draft, action, Some(version), caller).await {
                 Ok(_) => return Ok(version),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}

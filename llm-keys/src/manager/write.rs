@@ -109,6 +109,7 @@ impl Core {
         for event in &events {
             self.record(event).await?;
         }
+        fail_point!("write.recorded");
         match self.write_recorded(draft, events).await {
             Ok(key) => Ok(key),
             Err(error) => Err(self.failed(action, &id, caller, error).await),
@@ -121,9 +122,12 @@ impl Core {
             self.ensure_sentinel().await?;
         }
         let keys = self.mac_keys_to_write(&draft.key.id.tenant).await?;
+        fail_point!("write.ready");
         let (key, mut change) = draft.bind(self.clock.now(), &keys)?;
         change.events = events;
+        fail_point!("write.bound");
         Self::commit(self, &key.id, change).await?;
+        fail_point!("write.committed");
         Ok(key)
     }
 }
