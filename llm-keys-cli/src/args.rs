@@ -19,6 +19,7 @@ pub(crate) use self::reseal::ResealArgs;
 pub(crate) use self::resolve::ResolveArgs;
 pub(crate) use self::run::RunArgs;
 pub(crate) use self::secret::KeySourceArgs;
+pub(crate) use self::verify::VerifyArgs;
 
 mod backup;
 mod key;
@@ -28,6 +29,7 @@ mod reseal;
 mod resolve;
 mod run;
 mod secret;
+mod verify;
 
 /// Store API keys sealed, and read them back.
 ///
@@ -165,6 +167,14 @@ pub(crate) enum Command {
     /// with `LLM_KEYS_`. If it is not started, the exit code is 125 (it is not to blame: a key is
     /// missing, the KMS failed), 126 (it cannot be executed) or 127 (there is no such program).
     Run(RunArgs),
+    /// Look at every row, and say which are not as they were written.
+    ///
+    /// Of all tenants and states: MACs, versions, envelopes. It stops at no bad row, and changes
+    /// nothing. With `--checkpoint` it also finds what is older than it was: a key, or the whole
+    /// database, that somebody put back. With `--accept` rows that are refused are signed anew as they
+    /// are now, once you have looked at them. Ends with exit code 7 if anything is wrong.
+    /// `docs/guides/verify.md` says what to do then.
+    Verify(VerifyArgs),
     /// Check settings, folders, database and KMS, and that stored keys open.
     ///
     /// If stored keys open, it also opens the sentinel, a sealed record that tells the right KMS

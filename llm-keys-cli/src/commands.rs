@@ -31,6 +31,7 @@ mod resolve;
 pub(crate) mod run;
 mod show;
 mod store;
+mod verify;
 
 /// Runs the command of `cli`.
 pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
@@ -58,6 +59,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Reseal(args) => reseal::run(&args, &connect).await,
         Command::Import(args) => import::run(&args, &connect).await,
         Command::Export(args) => export::run(&args, &connect).await,
+        Command::Verify(args) => verify::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
         Command::Kms(command) => kms(command, &connect).await,
         Command::Migrate(command) => migrate::run(command, &connect).await,

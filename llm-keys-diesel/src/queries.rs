@@ -14,6 +14,7 @@ pub(crate) mod expect;
 pub(crate) mod key_due;
 pub(crate) mod key_find;
 pub(crate) mod key_list;
+pub(crate) mod key_scan;
 #[cfg(test)]
 mod plan_tests;
 pub(crate) mod system;

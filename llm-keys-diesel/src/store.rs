@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use llm_keys::error::Result;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
-use llm_keys::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
+use llm_keys::store::{Change, Changes, KeyStore, ScannedKey, StoreCapabilities, SystemRow, Use};
 use llm_keys::{Cursor, KeyFilter, KeyId, Micros, Page, PageSize, Tenant, Version};
 use uuid::Uuid;
 
@@ -279,6 +279,15 @@ impl KeyStore for DieselStore {
         size: PageSize,
     ) -> Result<Vec<KeyRow>> {
         read!(self, "store.key_due", |conn| queries::key_due::key_due(conn, before, after, size))
+    }
+
+    async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
+        let after = after.map(str::to_owned);
+        read!(self, "store.key_scan", |conn| queries::key_scan::key_scan(
+            conn,
+            after.as_deref(),
+            size
+        ))
     }
 
     async fn system_list(&self) -> Result<Vec<SystemRow>> {

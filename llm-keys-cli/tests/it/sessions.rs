@@ -49,6 +49,7 @@ sessions! {
     settings: "settings",
     show: "show",
     store: "store",
+    verify: "verify",
 }
 
 /// The commands, as the program itself lists them.

@@ -261,7 +261,7 @@ impl Core {
 pub(super) fn missing() -> Error {
     let fault = ErrorKind::Integrity(IntegrityFault::Row);
     Error::new(fault, OP, "the record of row MAC keys is missing, though keys are stored").with_hint(
-        "put it back from a backup of the database; without one, `llm-keys verify --accept` makes \
-         a new one, after you have looked at every key",
+        "put it back from a backup of the database; without one, `llm-keys verify --accept-all` \
+         makes a new one, after you have looked at every key",
     )
 }

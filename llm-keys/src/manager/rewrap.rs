@@ -24,6 +24,7 @@ use crate::error::Result;
 
 pub use self::options::{KeptVersions, OnProgress, Progress, ResealOptions, RewrapOptions};
 pub use self::plan::{RewrapPlan, Under};
+pub(super) use self::report::ends_the_walk;
 pub use self::report::{Failed, Item, RewrapReport};
 
 mod key;
