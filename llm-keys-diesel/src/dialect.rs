@@ -1,6 +1,8 @@
 //! What differs between the databases: the only raw SQL, and what their messages mean. A file for
 //! each of them; this one asks which it is.
 
+use std::sync::OnceLock;
+
 #[cfg(feature = "sqlite")]
 use diesel::connection::{AnsiTransactionManager as SyncManager, TransactionManager as _};
 use diesel::result::QueryResult;
@@ -57,6 +59,19 @@ pub(crate) async fn rollback(conn: &mut Conn) -> QueryResult<()> {
         Conn::Postgres(conn) => AnsiTransactionManager::rollback_transaction(&mut **conn).await,
         #[cfg(feature = "mysql")]
         Conn::Mysql(conn) => AnsiTransactionManager::rollback_transaction(&mut **conn).await,
+    }
+}
+
+/// Tells others that the feed moved, where the database can: once the transaction is committed.
+pub(crate) async fn notify(conn: &mut Conn, can: &OnceLock<bool>) -> QueryResult<()> {
+    match conn {
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(conn) => postgres::notify::notify(conn, can).await,
+        #[cfg(any(feature = "sqlite", feature = "mysql"))]
+        _ => {
+            let _ = can;
+            Ok(())
+        }
     }
 }
 

@@ -78,6 +78,8 @@ mod failure;
 #[cfg(feature = "sqlite")]
 mod file;
 mod from_env;
+#[cfg(feature = "postgres")]
+mod listen;
 mod migrate;
 mod pool;
 mod queries;

@@ -66,7 +66,10 @@ impl WhoseArgs {
     /// Whether any of them was given another value than it has by itself.
     pub(crate) fn is_said(&self) -> bool {
         let own = |text: &str| text != "default";
-        self.owner.user.is_some() || self.owner.team.is_some() || own(&self.name) || own(&self.tenant)
+        self.owner.user.is_some()
+            || self.owner.team.is_some()
+            || own(&self.name)
+            || own(&self.tenant)
     }
 }
 

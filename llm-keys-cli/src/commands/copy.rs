@@ -28,9 +28,8 @@ pub(crate) async fn run(args: &CopyArgs, connect: &Connect<'_>) -> Result<()> {
         })?,
     };
     let page = args.batch.parse().ok().and_then(|size| PageSize::new(size).ok());
-    let page = page.ok_or_else(|| {
-        Error::invalid("cli.copy", "--batch takes a number from 1 to 1000")
-    })?;
+    let page =
+        page.ok_or_else(|| Error::invalid("cli.copy", "--batch takes a number from 1 to 1000"))?;
     refuse_same(from, &to)?;
     let source = source(from).await?;
     let target = DieselStore::open(&to).await?;

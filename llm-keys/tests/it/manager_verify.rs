@@ -8,7 +8,9 @@ use llm_keys::error::{IntegrityFault, KmsFault};
 use llm_keys::event::{Action, Outcome};
 use llm_keys::kms::KmsSet;
 use llm_keys::kms::local::LocalKms;
-use llm_keys::manager::{AcceptOptions, CacheOptions, Item, Retention, VerifyOptions, VerifyReport};
+use llm_keys::manager::{
+    AcceptOptions, CacheOptions, Item, Retention, VerifyOptions, VerifyReport,
+};
 use llm_keys::model::{KeyRow, SystemName, VersionRow};
 use llm_keys::store::{Change, Expect, KeyStore, MemoryStore};
 use llm_keys::testing::fakes::{FakeKms, ManualClock, RecordingSink};
@@ -82,9 +84,7 @@ impl Bed {
     async fn write(&self, rows: Rows) {
         let id = rows.key.id.clone();
         let expect = match self.store.key_find(&id).await.unwrap() {
-            Some((now, _)) => {
-                Expect::Generation { record: now.record, generation: now.generation }
-            }
+            Some((now, _)) => Expect::Generation { record: now.record, generation: now.generation },
             None => Expect::Absent(id),
         };
         let (keys, versions) = (vec![rows.key], rows.versions);
@@ -256,7 +256,9 @@ async fn keys_that_change_meanwhile_are_not_called_bad() {
             while writing.load(std::sync::atomic::Ordering::Relaxed) {
                 let id = &ids[written as usize % ids.len()];
                 match written % 5 {
-                    4 => drop(bed.keys.delete_api_key(id, &DeleteOptions::default().now()).await.unwrap()),
+                    4 => drop(
+                        bed.keys.delete_api_key(id, &DeleteOptions::default().now()).await.unwrap(),
+                    ),
                     _ => drop(bed.put(id, "sk-n").await),
                 }
                 written += 1;
@@ -379,11 +381,12 @@ async fn yesterdays_storage_is_found() {
     for _ in 0..9 {
         restored.put(&id("d"), "sk-1").await;
     }
-    restored.finds(&[
-        (Item::Key(id("b")), "generation 1, and it was 2"),
-        (Item::Row(record.to_string()), "no event says it was deleted"),
-    ])
-    .await;
+    restored
+        .finds(&[
+            (Item::Key(id("b")), "generation 1, and it was 2"),
+            (Item::Row(record.to_string()), "no event says it was deleted"),
+        ])
+        .await;
 }
 
 #[tokio::test]
@@ -496,7 +499,10 @@ async fn lost_row_mac_keys_are_made_anew_by_accepting() {
     assert!(report.failed[0].error.detail().contains("current version"), "{:?}", report.failed);
     assert!(bed.is_read(&ids[1]).await);
     let history = bed.keys.key_history(&ids[1]).await.unwrap().unwrap();
-    assert_eq!(history.iter().map(|row| row.state.word()).collect::<Vec<_>>(), ["live", "shredded"]);
+    assert_eq!(
+        history.iter().map(|row| row.state.word()).collect::<Vec<_>>(),
+        ["live", "shredded"]
+    );
     assert!(bed.keys.delete_api_key(&ids[2], &DeleteOptions::default().now()).await.unwrap());
     assert!(bed.verify(&VerifyOptions::default().open(true)).await.is_sound());
 }
