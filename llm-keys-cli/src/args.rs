@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::backup::{
     ExportArgs, Format, FromCipher, GlobalUserId, ImportArgs, LegacyArgs,
 };
+pub(crate) use self::copy::CopyArgs;
 pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
     AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs, RewrapArgs,
@@ -26,6 +27,7 @@ pub(crate) use self::secret::KeySourceArgs;
 pub(crate) use self::verify::VerifyArgs;
 
 mod backup;
+mod copy;
 mod key;
 mod kms;
 mod life;
@@ -201,6 +203,13 @@ pub(crate) enum Command {
     /// with `LLM_KEYS_`. If it is not started, the exit code is 125 (it is not to blame: a key is
     /// missing, the KMS failed), 126 (it cannot be executed) or 127 (there is no such program).
     Run(RunArgs),
+    /// Copy everything into another database: of any kind, without opening a key.
+    ///
+    /// All keys of all tenants with their whole history, and the system records, as they are; no KMS
+    /// is asked. Events are not copied. At the end both databases have been read and compared. If it
+    /// is broken off, run it again: it does what is left. A target that holds anything else is
+    /// refused. Nobody should write to the source meanwhile, or use the target.
+    Copy(CopyArgs),
     /// Look at every row, and say which are not as they were written.
     ///
     /// Of all tenants and states: MACs, versions, envelopes. It stops at no bad row, and changes

@@ -11,6 +11,7 @@ use crate::settings::Settings;
 mod change;
 mod completions;
 mod confirm;
+mod copy;
 mod delete;
 mod demo;
 mod doctor;
@@ -71,6 +72,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Reseal(args) => reseal::run(&args, &connect).await,
         Command::Import(args) => import::run(&args, &connect).await,
         Command::Export(args) => export::run(&args, &connect).await,
+        Command::Copy(args) => copy::run(&args, &connect).await,
         Command::Verify(args) => verify::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
         Command::Kms(command) => kms(command, &connect).await,

@@ -1,6 +1,7 @@
 //! What differs between the databases: the only raw SQL, and what their messages mean. A file for
 //! each of them; this one asks which it is.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 #[cfg(feature = "sqlite")]
@@ -74,6 +75,19 @@ pub(crate) async fn empty_log(conn: &mut Conn, wait: Duration) -> QueryResult<bo
         Conn::Postgres(_) => Ok(true),
         #[cfg(feature = "mysql")]
         Conn::Mysql(_) => Ok(true),
+    }
+}
+
+/// Tells others that the feed moved, where the database can: once the transaction is committed.
+pub(crate) async fn notify(conn: &mut Conn, can: &OnceLock<bool>) -> QueryResult<()> {
+    match conn {
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(conn) => postgres::notify::notify(conn, can).await,
+        #[cfg(any(feature = "sqlite", feature = "mysql"))]
+        _ => {
+            let _ = can;
+            Ok(())
+        }
     }
 }
 

@@ -80,6 +80,8 @@ mod failure;
 #[cfg(feature = "sqlite")]
 mod file;
 mod from_env;
+#[cfg(feature = "postgres")]
+mod listen;
 mod migrate;
 mod patience;
 mod pool;

@@ -1,19 +1,22 @@
 //! The store.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use llm_keys::error::Result;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
-use llm_keys::store::{Change, Changes, KeyStore, ScannedKey, StoreCapabilities, SystemRow, Use};
+use llm_keys::store::{
+    Change, Changes, Hints, KeyStore, ScannedKey, StoreCapabilities, SystemRow, Use,
+};
 use llm_keys::{Cursor, KeyFilter, KeyId, Micros, Page, PageSize, Tenant, Version};
 use uuid::Uuid;
 
 use crate::attempt::Attempts;
 use crate::backend::Conn;
 use crate::failure::{is_lost, may_run_again};
+use crate::listen::Listener;
 use crate::migrate::MigrationStatus;
 use crate::patience::{self, Patience};
 use crate::pool::{AnyPool, Connections, Writer};
@@ -35,6 +38,10 @@ struct Shared {
     connections: Connections,
     /// That the tables are those we know was seen once; it is not asked again.
     checked: AtomicBool,
+    /// Whether the database can tell others of a commit, once that was asked.
+    can_notify: OnceLock<bool>,
+    /// Who hears what others commit.
+    listener: Option<Listener>,
 }
 
 impl DieselStore {
@@ -84,7 +91,7 @@ impl DieselStore {
     }
 
     pub(crate) async fn connect_to(target: &Target, options: ConnectOptions) -> Result<Self> {
-        let store = Self::of(Connections::to(target, options)?);
+        let store = Self::of(Connections::to(target, options)?, Listener::of(target));
         // Opens the first connection now, so that a wrong file fails here.
         let shared = Arc::clone(&store.shared);
         unbroken(async move { shared.connections.reader("store.connect").await.map(drop) }).await?;
@@ -104,11 +111,17 @@ impl DieselStore {
 
     /// As [`from_pool`](Self::from_pool), with options; the number of connections is the pool's.
     pub fn from_pool_with(pool: impl Into<AnyPool>, options: ConnectOptions) -> Self {
-        Self::of(Connections::of(pool.into(), options))
+        Self::of(Connections::of(pool.into(), options), None)
     }
 
-    fn of(connections: Connections) -> Self {
-        Self { shared: Arc::new(Shared { connections, checked: AtomicBool::new(false) }) }
+    fn of(connections: Connections, listener: Option<Listener>) -> Self {
+        let shared = Shared {
+            connections,
+            checked: AtomicBool::new(false),
+            can_notify: OnceLock::new(),
+            listener,
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Brings our tables up to date; how many migrations ran. Several processes may do so at once.
@@ -325,8 +338,12 @@ impl KeyStore for DieselStore {
     async fn commit(&self, change: Change) -> Result<()> {
         change.check_covered()?;
         let purges = !change.purge.is_empty();
-        let made =
-            write!(self, "store.commit", |conn| queries::commit::commit_in_txn(conn, &change));
+        let told = Arc::clone(&self.shared);
+        let made = write!(self, "store.commit", |conn| queries::commit::commit_in_txn(
+            conn,
+            &change,
+            &told.can_notify
+        ));
         if purges && made.is_ok() {
             let shared = Arc::clone(&self.shared);
             unbroken(async move { purged::empty_log(&shared.connections).await }).await;
@@ -355,11 +372,17 @@ impl KeyStore for DieselStore {
         read!(self, "store.events_since", |conn| queries::events::events_since(conn, since, limit))
     }
 
+    fn hints(&self) -> Option<Hints> {
+        self.shared.listener.as_ref().map(Listener::hints)
+    }
+
     fn capabilities(&self) -> StoreCapabilities {
         if self.shared.connections.in_memory() {
-            StoreCapabilities::IN_PROCESS
-        } else {
-            StoreCapabilities::DURABLE
+            return StoreCapabilities::IN_PROCESS;
+        }
+        match self.shared.listener.is_some() {
+            true => StoreCapabilities::DURABLE.with_hints(),
+            false => StoreCapabilities::DURABLE,
         }
     }
 }

@@ -7,6 +7,9 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+#[cfg(feature = "postgres")]
+use crate::url::server::Tls;
+
 const OP: &str = "store.connect";
 
 /// The authorities in this file, or those that the system trusts; every one can be used.
@@ -37,9 +40,21 @@ fn in_file(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
         .map_err(|_| Error::invalid(OP, format!("{} is no PEM file", file.display())))
 }
 
+/// What makes connections of `tokio-postgres` secure; `None` where they stay on the machine.
+#[cfg(feature = "postgres")]
+pub(crate) fn connector(tls: &Tls) -> Result<Option<tokio_postgres_rustls::MakeRustlsConnect>> {
+    match tls {
+        Tls::Off => Ok(None),
+        Tls::Verified { roots: file } => {
+            let config = config(roots(file.as_deref())?)?;
+            Ok(Some(tokio_postgres_rustls::MakeRustlsConnect::new(config)))
+        }
+    }
+}
+
 /// What a client of `tokio-postgres` needs.
 #[cfg(feature = "postgres")]
-pub(crate) fn config(roots: Vec<CertificateDer<'static>>) -> Result<rustls::ClientConfig> {
+fn config(roots: Vec<CertificateDer<'static>>) -> Result<rustls::ClientConfig> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(roots);
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -18,9 +18,11 @@ use crate::model::{
     VersionRow,
 };
 
+pub use self::copy::{CopyOptions, CopyReport, copy};
 pub use self::hints::{Hinter, Hints};
 pub use self::memory::MemoryStore;
 
+mod copy;
 mod hints;
 mod memory;
 

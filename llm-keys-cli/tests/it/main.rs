@@ -1,6 +1,7 @@
 //! The program as its users run it: processes, files, pipes and terminals.
 #![cfg(test)]
 
+mod copy;
 mod crash;
 mod deleted;
 mod hung_hsm;

@@ -30,6 +30,7 @@ sessions! {
     activate: "activate",
     bad_input: "bad-input",
     completions: "completions",
+    copy: "copy",
     deactivate: "deactivate",
     delete: "delete",
     demo: "demo",

@@ -16,6 +16,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::backend::PgConn;
 use crate::failure::fault;
 
+pub(crate) mod notify;
+
 /// Said each time: an application's connections, or a server's settings, may have another default.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 

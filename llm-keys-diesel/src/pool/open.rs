@@ -48,14 +48,7 @@ fn sqlite(uri: String, read_only: bool, options: ConnectOptions) -> Result<AnyPo
 
 #[cfg(feature = "postgres")]
 fn postgres(target: &crate::url::postgres::Postgres, options: ConnectOptions) -> Result<AnyPool> {
-    use crate::url::server::Tls;
-    let tls = match &target.tls {
-        Tls::Off => None,
-        Tls::Verified { roots } => {
-            let config = crate::tls::config(crate::tls::roots(roots.as_deref())?)?;
-            Some(tokio_postgres_rustls::MakeRustlsConnect::new(config))
-        }
-    };
+    let tls = crate::tls::connector(&target.tls)?;
     let (config, lock_wait) = (target.config.clone(), options.lock_wait);
     let open = move || {
         let (config, tls) = (config.clone(), tls.clone());

@@ -1,6 +1,7 @@
 //! The feed of changes: which keys other processes must look at again.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use diesel::dsl::auto_type;
 use diesel::prelude::*;
@@ -11,6 +12,7 @@ use llm_keys::model::Seq;
 use llm_keys::store::Changes;
 
 use crate::backend::Conn;
+use crate::dialect;
 use crate::failure::failed;
 use crate::rows::change::{NewChange, StoredId};
 use crate::rows::damaged;
@@ -38,8 +40,12 @@ pub(crate) async fn changes_since(conn: &mut Conn, since: Seq) -> Result<Changes
     Ok(Changes { head: Seq(stand), keys: keys.into_iter().collect(), complete })
 }
 
-/// Adds `touched` to the feed, and drops what is too old.
-pub(super) async fn record_in_txn(conn: &mut Conn, touched: &BTreeSet<KeyId>) -> Result<()> {
+/// Adds `touched` to the feed, drops what is too old, and tells others.
+pub(super) async fn record_in_txn(
+    conn: &mut Conn,
+    touched: &BTreeSet<KeyId>,
+    can_notify: &OnceLock<bool>,
+) -> Result<()> {
     if touched.is_empty() {
         return Ok(());
     }
@@ -56,7 +62,7 @@ pub(super) async fn record_in_txn(conn: &mut Conn, touched: &BTreeSet<KeyId>) ->
         diesel::delete(changes::table.filter(changes::seq.le(keep))).execute(conn).await
     })
     .map_err(|error| failed(OP, error))?;
-    Ok(())
+    dialect::notify(conn, can_notify).await.map_err(|error| failed(OP, error))
 }
 
 /// Moves the counter `name` forward by `by`; its new value.

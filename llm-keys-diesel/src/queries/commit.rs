@@ -1,6 +1,7 @@
 //! A change: all of it in one transaction, or nothing.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -24,7 +25,13 @@ use crate::schema::{
 const OP: &str = "store.commit";
 
 /// Makes `change`.
-pub(crate) async fn commit_in_txn(conn: &mut Conn, change: &Change) -> Result<()> {
+///
+/// `can_notify` remembers whether the database can tell others of it.
+pub(crate) async fn commit_in_txn(
+    conn: &mut Conn,
+    change: &Change,
+    can_notify: &OnceLock<bool>,
+) -> Result<()> {
     let ids = expect::check_in_txn(conn, change).await?;
     fail_point!("commit.expected");
     for record in &change.purge {
@@ -53,7 +60,7 @@ pub(crate) async fn commit_in_txn(conn: &mut Conn, change: &Change) -> Result<()
         write_system(conn, row, fresh).await?;
         fail_point!("commit.system");
     }
-    changes::record_in_txn(conn, &touched(change, &ids)).await?;
+    changes::record_in_txn(conn, &touched(change, &ids), can_notify).await?;
     fail_point!("commit.changes");
     events::record_in_txn(conn, &change.events).await?;
     fail_point!("commit.events");

@@ -72,6 +72,11 @@ impl Database {
         }
     }
 
+    /// The schema or database; also what its connections to PostgreSQL call themselves.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Waits until `count` transactions of ours wait for a lock.
     pub(crate) async fn until_waiting(&self, count: usize) {
         let sql = match self.kind {

@@ -1,4 +1,4 @@
-//! Several processes with caches over one file: what one changes, the others see.
+//! Several processes with caches over one database: what one changes, the others see.
 
 #![expect(
     clippy::panic,
@@ -24,10 +24,13 @@ use llm_keys::{
 };
 use llm_keys_diesel::DieselStore;
 
+use crate::database::{Database, Kind};
 use crate::fixture::Folder;
 
 /// Says to a copy of this program that it is a reader, and in which folder.
 const FOLDER: &str = "LLM_KEYS_TEST_FOLLOW_FOLDER";
+/// In the folder of a test: the URL of its database.
+const DATABASE: &str = "database";
 /// How many rounds to measure; a few unless said.
 const ROUNDS: &str = "LLM_KEYS_TEST_FOLLOW_ROUNDS";
 /// While this file is there, readers cannot reach the storage.
@@ -48,7 +51,7 @@ async fn manager(folder: &str, store: Arc<FakeStore<DieselStore>>) -> EnvelopeKe
 }
 
 async fn store(folder: &str) -> Arc<FakeStore<DieselStore>> {
-    let url = format!("sqlite:{folder}/keys.db");
+    let url = std::fs::read_to_string(format!("{folder}/{DATABASE}")).unwrap();
     Arc::new(FakeStore::new(DieselStore::open(&url).await.unwrap()))
 }
 
@@ -154,19 +157,38 @@ impl Delays {
     }
 }
 
-fn folder_with_master_key() -> Folder {
+/// A folder with a master key, and with the URL of a database: of a file in it unless said.
+fn folder_for(url: Option<String>) -> Folder {
     let folder = Folder::new();
+    let url = url.unwrap_or_else(|| folder.url());
+    std::fs::write(folder.file(DATABASE), url).unwrap();
     local::create(Path::new(&folder.file("master.key")), &SystemRandom).unwrap();
     folder
 }
 
 #[test]
 fn what_one_process_changes_the_others_see() {
+    changes_are_seen("what_one_process_changes_the_others_see", None);
+}
+
+#[test]
+fn what_one_process_changes_the_others_see_in_postgres() {
+    changes_are_seen("what_one_process_changes_the_others_see_in_postgres", Some(Kind::Postgres));
+}
+
+#[test]
+fn what_one_process_changes_the_others_see_in_mysql() {
+    changes_are_seen("what_one_process_changes_the_others_see_in_mysql", Some(Kind::Mysql));
+}
+
+fn changes_are_seen(test: &str, server: Option<Kind>) {
     if let Ok(folder) = std::env::var(FOLDER) {
         return run(read_without_end(folder));
     }
     watch_dog();
-    let folder = folder_with_master_key();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = server.map(|kind| runtime.block_on(Database::new(kind)));
+    let folder = folder_for(database.as_ref().map(Database::url));
     let path = folder.file("");
     let rounds: u32 = std::env::var(ROUNDS).map_or(2, |rounds| rounds.parse().unwrap());
     run(async {
@@ -176,8 +198,8 @@ fn what_one_process_changes_the_others_see() {
             let options = StoreOptions::default();
             manager.store_api_key(&id(), ApiKey::new(key).unwrap(), &options).await.unwrap();
         };
-        let test = "follow::what_one_process_changes_the_others_see";
-        let mut readers: Vec<_> = (0..READERS).map(|_| Reader::start(&path, test)).collect();
+        let test = format!("follow::{test}");
+        let mut readers: Vec<_> = (0..READERS).map(|_| Reader::start(&path, &test)).collect();
         let mut delays: [(_, Delays); 4] =
             ["rotated", "deactivated", "activated", "deleted"].map(|it| (it, Delays::default()));
         for round in 0..rounds {
@@ -231,7 +253,7 @@ fn a_process_that_cannot_reach_the_storage_fails_closed() {
         return run(read_without_end(folder));
     }
     watch_dog();
-    let folder = folder_with_master_key();
+    let folder = folder_for(None);
     let path = folder.file("");
     run(async {
         let manager = manager(&path, store(&path).await).await;

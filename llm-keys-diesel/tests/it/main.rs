@@ -11,12 +11,14 @@
 mod database;
 
 mod conformance;
+mod copy;
 mod damaged;
 mod failures;
 mod feed;
 mod files;
 mod fixture;
 mod follow;
+mod manager;
 mod names;
 mod plaintext;
 mod processes;

@@ -2,6 +2,7 @@
 
 mod application;
 mod crash;
+mod hints;
 mod meetings;
 mod own;
 mod schema;

@@ -99,10 +99,20 @@ pub struct Parts {
 ///
 /// `manager_conformance!(async |parts| manager)`: the expression may await, sees
 /// `parts: testing::manager::Parts`, and gives a manager that is built from all of them.
+///
+/// The keys lie in memory. `manager_conformance!(async |parts| manager, store: async || store)` puts
+/// them elsewhere: the second expression gives an empty store each time, of which the suite still
+/// steers the calls.
 #[macro_export]
 macro_rules! manager_conformance {
     (async |$parts:ident| $build:expr) => {
-        $crate::manager_conformance! { @each $parts, ($build),
+        $crate::manager_conformance! {
+            async |$parts| $build,
+            store: async || $crate::store::MemoryStore::new()
+        }
+    };
+    (async |$parts:ident| $build:expr, store: async || $open:expr) => {
+        $crate::manager_conformance! { @each $parts, ($build), ($open),
             stored_is_read_back
             missing_is_none
             a_second_store_is_version_two
@@ -127,12 +137,16 @@ macro_rules! manager_conformance {
             without_word_from_the_storage_nothing_is_served
         }
     };
-    (@each $parts:ident, $build:tt, $($rule:ident)*) => {
+    (@each $parts:ident, $build:tt, $open:tt, $($rule:ident)*) => {
         $(
             #[::tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $rule() {
                 let build = async |$parts: $crate::testing::manager::Parts| $build;
-                $crate::testing::manager::$rule(build).await;
+                let open = async || {
+                    let store = $open;
+                    ::std::sync::Arc::new(store) as $crate::testing::store::SharedStore
+                };
+                $crate::testing::manager::$rule(build, open).await;
             }
         )*
     };

@@ -11,7 +11,7 @@ use crate::manager::{FollowOptions, OpenOptions, OpenedContent, SecureKeyManager
 use crate::model::{Actor, Caller, KeyId, KeyRow, Version, VersionRow};
 use crate::random::SystemRandom;
 use crate::secret::ApiKey;
-use crate::store::{KeyStore as _, MemoryStore};
+use crate::store::KeyStore;
 use crate::testing::fakes::{FakeKms, FakeStore, ManualClock, RecordingSink};
 
 pub(super) const TTL: Duration = Duration::from_secs(600);
@@ -23,24 +23,28 @@ pub(super) const TICK: Duration = Duration::from_micros(1);
 pub(super) struct Bed<M> {
     pub(super) manager: Arc<M>,
     pub(super) kms: Arc<FakeKms<LocalKms>>,
-    pub(super) store: Arc<FakeStore<MemoryStore>>,
+    pub(super) store: Arc<FakeStore<Arc<dyn KeyStore>>>,
     pub(super) sink: Arc<RecordingSink>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) parts: Parts,
 }
 
 impl<M: SecureKeyManager + 'static> Bed<M> {
-    pub(super) async fn new(build: &impl AsyncFn(Parts) -> M) -> Self {
-        Self::with(build, |_| {}).await
+    pub(super) async fn new(
+        build: &impl AsyncFn(Parts) -> M,
+        open: &impl AsyncFn() -> Arc<dyn KeyStore>,
+    ) -> Self {
+        Self::with(build, open, |_| {}).await
     }
 
     /// With other parts than usual.
     pub(super) async fn with(
         build: &impl AsyncFn(Parts) -> M,
+        open: &impl AsyncFn() -> Arc<dyn KeyStore>,
         change: impl FnOnce(&mut Parts),
     ) -> Self {
         let kms = Arc::new(FakeKms::new(LocalKms::ephemeral().unwrap()));
-        let store = Arc::new(FakeStore::new(MemoryStore::new()));
+        let store = Arc::new(FakeStore::new(open().await));
         let sink = Arc::new(RecordingSink::default());
         let clock = Arc::new(ManualClock::default());
         let mut parts = Parts {

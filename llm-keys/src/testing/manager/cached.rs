@@ -1,13 +1,17 @@
 //! What the cache may serve, and for how long.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
 use super::bed::{Bed, TICK, TTL, api_key, found, id, kind};
 use crate::clock::Micros;
 use crate::error::{ErrorKind, StoreFault};
-use crate::manager::{ChangeOptions, DeleteOptions, Evict, SecureKeyManager, StoreOptions};
+use crate::manager::{
+    ChangeOptions, DeleteOptions, Evict, FollowOptions, Follows, SecureKeyManager, StoreOptions,
+};
 use crate::model::{KeyId, Owner};
+use crate::store::KeyStore;
 use crate::testing::fakes::ManualClock;
 
 /// A way to change a key, and what a read must then give.
@@ -45,8 +49,9 @@ impl Means {
 /// Rule 6.
 pub async fn changes_beat_the_cache<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     for means in Means::ALL {
         let name = format!("{means:?}").to_lowercase();
 
@@ -118,8 +123,11 @@ async fn change_by_a_caller_that_goes_away<M: SecureKeyManager + 'static>(
 /// Rule 11.
 pub async fn the_cache_lives_its_ttl<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    // Over a storage that others use, a key also needs word from there: that is another rule.
+    let alone = FollowOptions::default().follows(Follows::Never);
+    let bed = Bed::with(&build, &open, |parts| parts.follow = alone).await;
     let (a, b) = (id("a"), id("b"));
     bed.put(&a, "sk-a").await;
     bed.put(&b, "sk-b").await;
@@ -167,11 +175,14 @@ pub async fn the_cache_lives_its_ttl<M: SecureKeyManager + 'static>(
     assert_eq!(bed.get(&a).await.unwrap(), found("sk-a"));
     assert_eq!(bed.loads(), (before.0 + 1, before.1 + 1));
 
-    no_time_is_no_cache(&build).await;
+    no_time_is_no_cache(&build, &open).await;
 }
 
-async fn no_time_is_no_cache<M: SecureKeyManager + 'static>(build: &impl AsyncFn(Parts) -> M) {
-    let bed = Bed::with(build, |parts| parts.cache_ttl = Duration::ZERO).await;
+async fn no_time_is_no_cache<M: SecureKeyManager + 'static>(
+    build: &impl AsyncFn(Parts) -> M,
+    open: &impl AsyncFn() -> Arc<dyn KeyStore>,
+) {
+    let bed = Bed::with(build, open, |parts| parts.cache_ttl = Duration::ZERO).await;
     let id = id("a");
     bed.put(&id, "sk-a").await;
     for n in 1..=3 {

@@ -1,5 +1,6 @@
 //! Changes by another manager on the same storage.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
@@ -9,6 +10,7 @@ use crate::manager::{
     ChangeOptions, DeleteOptions, FollowOptions, Follows, SecureKeyManager, StoreOptions,
 };
 use crate::model::KeyId;
+use crate::store::KeyStore;
 
 /// How often what must come is looked for before it counts as never.
 const TRIES: u32 = 2000;
@@ -18,8 +20,9 @@ const LAG: Duration = Duration::from_secs(5);
 /// Rule 20: time stands still, so that nothing is loaded anew for its age.
 pub async fn changes_by_others_are_seen<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = following(&build).await;
+    let bed = following(&build, &open).await;
     let other = build(bed.parts.clone()).await;
     changes_reach(&other, &*bed.manager, &id("a")).await;
     changes_reach(&*bed.manager, &other, &id("b")).await;
@@ -28,8 +31,9 @@ pub async fn changes_by_others_are_seen<M: SecureKeyManager + 'static>(
 /// Rule 21.
 pub async fn without_word_from_the_storage_nothing_is_served<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = following(&build).await;
+    let bed = following(&build, &open).await;
     let a = id("a");
     bed.put(&a, "sk-a").await;
     assert_eq!(bed.get(&a).await.unwrap(), found("sk-a"));
@@ -44,12 +48,15 @@ pub async fn without_word_from_the_storage_nothing_is_served<M: SecureKeyManager
     assert_eq!(bed.get(&a).await.unwrap(), found("sk-a"), "until it is back");
 }
 
-async fn following<M: SecureKeyManager + 'static>(build: &impl AsyncFn(Parts) -> M) -> Bed<M> {
+async fn following<M: SecureKeyManager + 'static>(
+    build: &impl AsyncFn(Parts) -> M,
+    open: &impl AsyncFn() -> Arc<dyn KeyStore>,
+) -> Bed<M> {
     let follow = FollowOptions::default()
         .follows(Follows::Always)
         .interval(Duration::from_millis(10))
         .max_revocation_lag(LAG);
-    Bed::with(build, |parts| parts.follow = follow).await
+    Bed::with(build, open, |parts| parts.follow = follow).await
 }
 
 /// Whatever `writer` does to a key reaches `reader`, which has it cached.

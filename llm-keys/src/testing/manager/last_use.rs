@@ -1,5 +1,6 @@
 //! When a key was last given out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
@@ -7,11 +8,14 @@ use super::bed::{Bed, id, number};
 use crate::clock::Clock as _;
 use crate::error::{ErrorKind, StoreFault};
 use crate::manager::SecureKeyManager;
-use crate::store::KeyStore as _;
+use crate::store::KeyStore;
 
 /// Rule 12.
-pub async fn last_use_is_flushed<M: SecureKeyManager + 'static>(build: impl AsyncFn(Parts) -> M) {
-    let bed = Bed::new(&build).await;
+pub async fn last_use_is_flushed<M: SecureKeyManager + 'static>(
+    build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
+) {
+    let bed = Bed::new(&build, &open).await;
     let (a, b, unread) = (id("a"), id("b"), id("unread"));
     for id in [&a, &b, &unread] {
         bed.put(id, "sk-a").await;

@@ -1,5 +1,6 @@
 //! The life of a key: its versions, rotation, deletion.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
@@ -10,7 +11,7 @@ use crate::manager::{
     StoreOptions,
 };
 use crate::model::{Integrity, KeyId, KeyState, Reason, VersionMetadata, VersionState};
-use crate::store::KeyStore as _;
+use crate::store::KeyStore;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -30,9 +31,10 @@ async fn told<M: SecureKeyManager + 'static>(
 /// Rule 15.
 pub async fn history_tells_every_version<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
     use VersionState::{Live, Retired, Shredded};
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let id = id("a");
     assert_eq!(bed.manager.key_history(&id).await.unwrap(), None);
     bed.put(&id, "sk-1").await;
@@ -65,9 +67,10 @@ pub async fn history_tells_every_version<M: SecureKeyManager + 'static>(
 /// Rule 16.
 pub async fn a_rollback_is_a_new_version<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
     use VersionState::{Live, Retired};
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let (id, options) = (id("a"), ChangeOptions::default());
     let rollback = async |to| kind(bed.manager.rollback_api_key(&id, number(to), &options).await);
     assert_eq!(rollback(1).await, Ok(None), "there is no key");
@@ -92,9 +95,10 @@ pub async fn a_rollback_is_a_new_version<M: SecureKeyManager + 'static>(
 /// Rule 17.
 pub async fn a_rotation_has_two_phases<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
     use VersionState::{Live, Pending, Retired, Retiring, Shredded};
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let id = id("a");
     let options = RotateOptions::default().overlap(DAY);
     let rotate = async |key: &str, options: &RotateOptions| {
@@ -145,8 +149,9 @@ pub async fn a_rotation_has_two_phases<M: SecureKeyManager + 'static>(
 /// Rule 18.
 pub async fn a_deleted_key_can_come_back<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let (id, options) = (id("a"), ChangeOptions::default());
     let undelete = async || {
         let key = kind(bed.manager.undelete_api_key(&id, &options).await)?;
@@ -181,8 +186,9 @@ pub async fn a_deleted_key_can_come_back<M: SecureKeyManager + 'static>(
 /// Rule 19.
 pub async fn pruning_keeps_the_newest<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let (id, options) = (id("a"), ChangeOptions::default());
     let prune = async |keep| kind(bed.manager.prune_api_key(&id, keep, &options).await);
     assert_eq!(prune(1).await, Ok(None), "there is no key");

@@ -1,18 +1,21 @@
 //! Stored bytes that were moved or damaged behind the manager's back.
 
+use std::sync::Arc;
+
 use super::Parts;
 use super::bed::{Bed, found, id, number};
 use crate::envelope::Envelope;
 use crate::error::{ErrorKind, IntegrityFault};
 use crate::manager::{DeleteOptions, Evict, SecureKeyManager};
 use crate::model::{KeyId, KeyRow, VersionRow};
-use crate::store::{Change, Expect, KeyStore as _};
+use crate::store::{Change, Expect, KeyStore};
 
 /// Rule 13.
 pub async fn a_moved_envelope_is_refused<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let alice = KeyId::user("alice", "openai").unwrap();
     let others = [
         KeyId::user("bob", "openai"),

@@ -8,13 +8,15 @@ use crate::error::{ErrorKind, IntegrityFault, KmsFault, StoreFault};
 use crate::manager::{ChangeOptions, DeleteOptions, Evict, SecureKeyManager};
 use crate::model::{KeyFilter, KeyState, PageSize};
 use crate::random::SystemRandom;
+use crate::store::KeyStore;
 use crate::testing::fakes::FailingRandom;
 
 /// Rule 8.
 pub async fn an_outage_is_never_none<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     bed.put(&id("there"), "sk-there").await;
     for fault in KmsFault::ALL {
         kms_fails(&bed, ErrorKind::Kms(*fault)).await;
@@ -23,7 +25,7 @@ pub async fn an_outage_is_never_none<M: SecureKeyManager + 'static>(
         store_fails(&bed, ErrorKind::Store(*fault)).await;
     }
     a_lying_kms_is_found_out(&bed).await;
-    randomness_fails(&build).await;
+    randomness_fails(&build, &open).await;
 }
 
 async fn kms_fails<M: SecureKeyManager + 'static>(bed: &Bed<M>, fault: ErrorKind) {
@@ -103,10 +105,13 @@ async fn a_lying_kms_is_found_out<M: SecureKeyManager + 'static>(bed: &Bed<M>) {
 }
 
 /// With randomness that ends after so many requests, a store either goes through or stores nothing.
-async fn randomness_fails<M: SecureKeyManager + 'static>(build: &impl AsyncFn(Parts) -> M) {
+async fn randomness_fails<M: SecureKeyManager + 'static>(
+    build: &impl AsyncFn(Parts) -> M,
+    open: &impl AsyncFn() -> Arc<dyn KeyStore>,
+) {
     for calls in 0.. {
         let random = Arc::new(FailingRandom::after(calls, SystemRandom));
-        let bed = Bed::with(build, |parts| parts.random = random).await;
+        let bed = Bed::with(build, open, |parts| parts.random = random).await;
         let id = id("a");
         match kind(bed.try_put(&id, "sk-a").await) {
             Err(error) => {

@@ -1,5 +1,7 @@
 //! Stored, read back, missing.
 
+use std::sync::Arc;
+
 use super::Parts;
 use super::bed::{Bed, caller, found, id, number};
 use crate::manager::{
@@ -7,10 +9,14 @@ use crate::manager::{
 };
 use crate::model::{KeyFilter, KeyId, KeyState, Labels, PageSize, Settings};
 use crate::secret::ApiKey;
+use crate::store::KeyStore;
 
 /// Rule 1.
-pub async fn stored_is_read_back<M: SecureKeyManager + 'static>(build: impl AsyncFn(Parts) -> M) {
-    let bed = Bed::new(&build).await;
+pub async fn stored_is_read_back<M: SecureKeyManager + 'static>(
+    build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
+) {
+    let bed = Bed::new(&build, &open).await;
     let keys: Vec<Vec<u8>> = vec![
         b"x".to_vec(),
         b"sk-ant-0123456789abcdef".to_vec(),
@@ -81,8 +87,11 @@ async fn what_is_known_is_true<M: SecureKeyManager + 'static>(bed: &Bed<M>) {
 }
 
 /// Rule 2.
-pub async fn missing_is_none<M: SecureKeyManager + 'static>(build: impl AsyncFn(Parts) -> M) {
-    let bed = Bed::new(&build).await;
+pub async fn missing_is_none<M: SecureKeyManager + 'static>(
+    build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
+) {
+    let bed = Bed::new(&build, &open).await;
     let other = id("other");
     bed.put(&other, "sk-other").await;
     let absent = id("absent");

@@ -1,5 +1,7 @@
 //! What is recorded of each operation.
 
+use std::sync::Arc;
+
 use super::Parts;
 use super::bed::{Bed, api_key, caller, id, number};
 use crate::error::{ErrorKind, KmsFault, StoreFault};
@@ -9,12 +11,16 @@ use crate::manager::{
     SecureKeyManager, StoreOptions,
 };
 use crate::model::{Caller, KeyFilter, PageSize, Reason, RequestId};
+use crate::store::KeyStore;
 
 const SECRET: &str = "sk-canary-5d8e1f70c2ab4963-tail";
 
 /// Rule 10.
-pub async fn one_event_each<M: SecureKeyManager + 'static>(build: impl AsyncFn(Parts) -> M) {
-    let bed = Bed::new(&build).await;
+pub async fn one_event_each<M: SecureKeyManager + 'static>(
+    build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
+) {
+    let bed = Bed::new(&build, &open).await;
     let log = Log { bed: &bed, ours: bed.parts.caller.clone(), theirs: full_caller() };
     log.changes_and_reads().await;
     log.failures().await;

@@ -10,15 +10,17 @@ use super::bed::{Bed, found, id, kind, number};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Action, Event, EventSink, Outcome};
 use crate::manager::{ChangeOptions, DeleteOptions, Evict, OpenOptions, SecureKeyManager};
+use crate::store::KeyStore;
 use crate::testing::fakes::FailingSink;
 
 /// Rule 9, and rule 2 of [`EventSink`].
 pub async fn a_failing_sink_stops_everything<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
     let sink = Arc::new(FailingSink::default());
     sink.set_broken(false);
-    let bed = Bed::with(&build, |parts| parts.sink = sink.clone()).await;
+    let bed = Bed::with(&build, &open, |parts| parts.sink = sink.clone()).await;
     let (there, absent, options) = (id("there"), id("absent"), ChangeOptions::default());
     bed.put(&there, "sk-there").await;
     let before = bed.rows(&there).await;
@@ -73,15 +75,16 @@ pub async fn a_failing_sink_stops_everything<M: SecureKeyManager + 'static>(
 /// Rule 3 of [`EventSink`].
 pub async fn a_sink_that_wants_nothing_gets_nothing<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
     let nothing = Arc::new(Choosy::new(|_, _| false));
-    operate(&Bed::with(&build, |parts| parts.sink = nothing.clone()).await).await;
+    operate(&Bed::with(&build, &open, |parts| parts.sink = nothing.clone()).await).await;
     assert_eq!(nothing.taken.load(SeqCst), 0);
 
     let deletes = Arc::new(Choosy::new(|action, outcome| {
         (action, outcome) == (Action::KeyDelete, Outcome::Missing)
     }));
-    operate(&Bed::with(&build, |parts| parts.sink = deletes.clone()).await).await;
+    operate(&Bed::with(&build, &open, |parts| parts.sink = deletes.clone()).await).await;
     assert_eq!(deletes.taken.load(SeqCst), 1);
 }
 

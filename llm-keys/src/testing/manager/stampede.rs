@@ -11,14 +11,16 @@ use super::Parts;
 use super::bed::{Bed, found, id, kind, text};
 use crate::error::{ErrorKind, KmsFault};
 use crate::manager::SecureKeyManager;
+use crate::store::KeyStore;
 
 const READERS: u64 = 1_000;
 
 /// Rule 7.
 pub async fn a_stampede_is_one_call<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let id = id("a");
     bed.put(&id, "sk-a").await;
     let (unwraps, reads) = bed.loads();

@@ -1,5 +1,6 @@
 //! Keys that are there and are not given out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
@@ -7,12 +8,14 @@ use super::bed::{Bed, TICK, api_key, found, id, kind, number};
 use crate::error::ErrorKind;
 use crate::manager::{ChangeOptions, SecureKeyManager, StoreOptions};
 use crate::model::{KeyFilter, KeyState, PageSize};
+use crate::store::KeyStore;
 
 /// Rule 5.
 pub async fn inactive_and_expired_are_typed<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     inactive(&bed).await;
     expired(&bed).await;
 }

@@ -1,5 +1,7 @@
 //! Versions: the next one, the expected one, the first of a new record.
 
+use std::sync::Arc;
+
 use tokio::task::JoinSet;
 
 use super::Parts;
@@ -7,12 +9,14 @@ use super::bed::{Bed, api_key, found, id, kind, number};
 use crate::error::ErrorKind;
 use crate::manager::{DeleteOptions, ExpectVersion, SecureKeyManager, StoreOptions};
 use crate::model::KeyId;
+use crate::store::KeyStore;
 
 /// Rule 3.
 pub async fn a_second_store_is_version_two<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let id = id("a");
     for n in 1..=3 {
         assert_eq!(bed.put(&id, &format!("sk-{n}")).await, number(n));
@@ -57,8 +61,9 @@ pub async fn a_second_store_is_version_two<M: SecureKeyManager + 'static>(
 /// Rule 4.
 pub async fn expect_version_is_compare_and_swap<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let id = id("a");
     let swap = async |key: &str, expect| {
         let options = StoreOptions::default().expect_version(expect);
@@ -117,8 +122,9 @@ async fn race<M: SecureKeyManager + 'static>(
 /// Rule 14.
 pub async fn deleted_and_stored_is_new<M: SecureKeyManager + 'static>(
     build: impl AsyncFn(Parts) -> M,
+    open: impl AsyncFn() -> Arc<dyn KeyStore>,
 ) {
-    let bed = Bed::new(&build).await;
+    let bed = Bed::new(&build, &open).await;
     let id = id("a");
     bed.put(&id, "sk-1").await;
     bed.put(&id, "sk-2").await;

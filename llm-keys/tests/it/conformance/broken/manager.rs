@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use llm_keys::event::{Action, Event, EventSink, FanOut, Outcome};
 use llm_keys::manager::{CacheOptions, FollowOptions, Follows, ResolveOptions, Resolved};
 use llm_keys::model::{Fallback, VersionState};
+use llm_keys::store::{KeyStore, MemoryStore};
 use llm_keys::testing::fakes::RecordingSink;
 use llm_keys::testing::manager::{self as rules, Parts};
 use llm_keys::{
@@ -322,6 +323,10 @@ mod sound {
     llm_keys::manager_conformance!(async |parts| Broken::build(Fault::None, parts).await);
 }
 
+async fn memory() -> Arc<dyn KeyStore> {
+    Arc::new(MemoryStore::new())
+}
+
 macro_rules! must_fail {
     ($($test:ident: $fault:ident => $($rule:ident),+;)*) => {
         $(
@@ -329,7 +334,7 @@ macro_rules! must_fail {
             fn $test() {
                 $(
                     let stopped = panics(|| {
-                        rules::$rule(async |parts| Broken::build(Fault::$fault, parts).await)
+                        rules::$rule(async |parts| Broken::build(Fault::$fault, parts).await, memory)
                     });
                     assert!(stopped, "{} let it pass", stringify!($rule));
                 )+
