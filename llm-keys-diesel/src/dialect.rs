@@ -1,6 +1,8 @@
 //! What differs between the databases: the only raw SQL, and what their messages mean. A file for
 //! each of them; this one asks which it is.
 
+use std::time::Duration;
+
 #[cfg(feature = "sqlite")]
 use diesel::connection::{AnsiTransactionManager as SyncManager, TransactionManager as _};
 use diesel::result::QueryResult;
@@ -57,6 +59,20 @@ pub(crate) async fn rollback(conn: &mut Conn) -> QueryResult<()> {
         Conn::Postgres(conn) => AnsiTransactionManager::rollback_transaction(&mut **conn).await,
         #[cfg(feature = "mysql")]
         Conn::Mysql(conn) => AnsiTransactionManager::rollback_transaction(&mut **conn).await,
+    }
+}
+
+/// Empties the log in which old contents of the database's pages may stand; `false` if a reader
+/// still needs it. Waits for readers no longer than `wait`, in which nobody can write. The logs of
+/// servers are not for us to empty.
+pub(crate) async fn empty_log(conn: &mut Conn, wait: Duration) -> QueryResult<bool> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        Conn::Sqlite(conn) => conn.spawn_blocking(move |conn| sqlite::empty_log(conn, wait)).await,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(_) => Ok(true),
+        #[cfg(feature = "mysql")]
+        Conn::Mysql(_) => Ok(true),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program as its users run it: processes, files, pipes and terminals.
 #![cfg(test)]
 
+mod deleted;
 mod hung_hsm;
 mod import;
 mod kms_allow;

@@ -20,6 +20,7 @@ mod follow;
 mod names;
 mod plaintext;
 mod processes;
+mod purged;
 mod runtime;
 mod schema;
 mod servers;
