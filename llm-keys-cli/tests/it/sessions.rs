@@ -57,6 +57,9 @@ sessions! {
     tend: "tend",
     undelete: "undelete",
     verify: "verify",
+    verify: "verify",
+    tend: "tend",
+    undelete: "undelete",
 }
 
 /// The commands, as the program itself lists them.
