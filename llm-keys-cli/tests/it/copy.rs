@@ -74,7 +74,7 @@ fn a_copy_that_is_killed_again_and_again_comes_to_its_end() {
 }
 
 async fn manager(sandbox: &Sandbox, file: &std::path::Path) -> EnvelopeKeyManager {
-    let kms = LocalKms::open(&sandbox.home().join("master.key")).unwrap();
+    let kms = LocalKms::open(sandbox.home().join("master.key")).unwrap();
     let store = DieselStore::open(&format!("sqlite:{}", file.display())).await.unwrap();
     EnvelopeKeyManager::builder()
         .kms(KmsSet::single(Arc::new(kms)))

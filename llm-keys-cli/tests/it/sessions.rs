@@ -57,9 +57,6 @@ sessions! {
     tend: "tend",
     undelete: "undelete",
     verify: "verify",
-    verify: "verify",
-    tend: "tend",
-    undelete: "undelete",
 }
 
 /// The commands, as the program itself lists them.
