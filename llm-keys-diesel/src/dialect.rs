@@ -2,6 +2,7 @@
 //! each of them; this one asks which it is.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 #[cfg(feature = "sqlite")]
 use diesel::connection::{AnsiTransactionManager as SyncManager, TransactionManager as _};
@@ -72,6 +73,20 @@ pub(crate) async fn notify(conn: &mut Conn, can: &OnceLock<bool>) -> QueryResult
             let _ = can;
             Ok(())
         }
+    }
+}
+
+/// Empties the log in which old contents of the database's pages may stand; `false` if a reader
+/// still needs it. Waits for readers no longer than `wait`, in which nobody can write. The logs of
+/// servers are not for us to empty.
+pub(crate) async fn empty_log(conn: &mut Conn, wait: Duration) -> QueryResult<bool> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        Conn::Sqlite(conn) => conn.spawn_blocking(move |conn| sqlite::empty_log(conn, wait)).await,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(_) => Ok(true),
+        #[cfg(feature = "mysql")]
+        Conn::Mysql(_) => Ok(true),
     }
 }
 

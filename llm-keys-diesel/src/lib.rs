@@ -81,7 +81,9 @@ mod from_env;
 #[cfg(feature = "postgres")]
 mod listen;
 mod migrate;
+mod patience;
 mod pool;
+mod purged;
 mod queries;
 mod rows;
 mod schema;

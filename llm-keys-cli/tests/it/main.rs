@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod copy;
+mod deleted;
 mod hung_hsm;
 mod import;
 mod kms_allow;

@@ -22,6 +22,7 @@ mod manager;
 mod names;
 mod plaintext;
 mod processes;
+mod purged;
 mod runtime;
 mod schema;
 mod servers;

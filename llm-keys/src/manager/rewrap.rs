@@ -66,6 +66,8 @@ impl EnvelopeKeyManager {
     /// changed. What stops it later is in the report.
     pub async fn rewrap(&self, options: &RewrapOptions) -> Result<RewrapReport> {
         let targets = self.core.probe().await?;
+        // What is wrapped under a key that an alias means is lost with the alias if nobody notes it.
+        self.core.record_aliases().await?;
         // The record of allowed KMS keys first: who reads with the old settings learns the new keys
         // from it. The others last: until then, every key of this storage opens with the old ones.
         let mut report = RewrapReport::default();
@@ -93,6 +95,7 @@ impl EnvelopeKeyManager {
     /// As for [`rewrap`](Self::rewrap).
     pub async fn reseal(&self, options: &ResealOptions) -> Result<RewrapReport> {
         self.core.probe().await?;
+        self.core.record_aliases().await?;
         self.core.ensure_sentinel().await?;
         let mut report = RewrapReport::default();
         let work = key::Work::reseal(options);

@@ -84,6 +84,10 @@ impl Core {
             let detail = format!("version {version} was shredded");
             return Err(Error::invalid(OP, detail).with_hint("`llm-keys history` lists them"));
         };
+        if row.state == VersionState::Pending {
+            let detail = format!("version {version} is pending: its rotation has not ended");
+            return Err(Error::invalid(OP, detail));
+        }
         let context = EncryptionContext::of_key(&key.id, row.record, row.version);
         ApiKey::try_from(self.unseal_checked(&Checked::new(envelope, context)?).await?)
     }

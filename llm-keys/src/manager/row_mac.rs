@@ -30,10 +30,12 @@ const KEY: usize = 32;
 const FORMAT: u8 = 1;
 
 impl MacKeys {
-    /// One new key.
+    /// One new key. Its number is random, so that it is hardly ever taken for one that it replaces.
     pub(super) fn generate(random: &dyn Random) -> Result<Self> {
         let key = SecretBytes::fill_with(KEY, |key| random.fill(key))?;
-        Ok(Self(vec![(1, key)]))
+        let mut number = [0; 1];
+        random.fill(&mut number)?;
+        Ok(Self(vec![(number[0], key)]))
     }
 
     /// The content of the record: a byte for the format, then for each key its number and its bytes.
