@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::fixture::{Folder, new_key_with};
 
-const CANARY: &str = "sk-canary-0123456789-abcdefghijklmnop";
+pub(crate) const CANARY: &str = "sk-canary-0123456789-abcdefghijklmnop";
 
-fn sealed(id: &KeyId, record: u128) -> Vec<u8> {
+pub(crate) fn sealed(id: &KeyId, record: u128) -> Vec<u8> {
     let context = EncryptionContext::of_key(id, Uuid::from_u128(record), Version::FIRST);
     let wrapped = WrappedKey { uri: KeyUri::new("test:one").unwrap(), blob: vec![1; 60] };
     let request = SealRequest {
@@ -26,11 +26,16 @@ fn sealed(id: &KeyId, record: u128) -> Vec<u8> {
     seal(key.as_bytes(), &request, &SystemRandom).unwrap().as_bytes().to_vec()
 }
 
-/// In which files of the folder the canary stands, in the encodings that a careless writer uses.
-fn found(folder: &Folder) -> Vec<String> {
+/// The canary in the encodings that a careless writer uses.
+pub(crate) fn needles() -> [Vec<u8>; 4] {
     let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
     let wide: Vec<u8> = CANARY.bytes().flat_map(|byte| [byte, 0]).collect();
-    let needles = [CANARY.as_bytes().to_vec(), hex.clone().into(), hex.to_uppercase().into(), wide];
+    [CANARY.as_bytes().to_vec(), hex.clone().into(), hex.to_uppercase().into(), wide]
+}
+
+/// In which files of the folder the canary stands.
+fn found(folder: &Folder) -> Vec<String> {
+    let needles = needles();
     let holds = |name: &String| {
         let bytes = fs::read(folder.file(name)).unwrap();
         needles.iter().any(|needle| bytes.windows(needle.len()).any(|part| part == needle))

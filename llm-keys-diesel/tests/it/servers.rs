@@ -5,5 +5,6 @@ mod crash;
 mod hints;
 mod meetings;
 mod own;
+mod plaintext;
 mod schema;
 mod tls;

@@ -131,6 +131,28 @@ impl Own {
         panic!("the server does not start");
     }
 
+    /// Writes everything that it holds into a file beside its data, with its own tool.
+    pub(crate) fn dump(&self, name: &str) {
+        let port = self.port.to_string();
+        let mut dump = match self.kind {
+            Kind::Postgres => {
+                let mut dump = Command::new(find("pg_dumpall"));
+                dump.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port]);
+                dump
+            }
+            Kind::Mysql => {
+                let mut dump = Command::new(find("mariadb-dump"));
+                dump.args(["--no-defaults", "-h127.0.0.1", "-uroot", "-P", &port]);
+                dump.args(["--single-transaction", "--all-databases"]);
+                dump
+            }
+        };
+        let output = dump.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout.len() > 10_000);
+        fs::write(self.path(name), output.stdout).unwrap();
+    }
+
     /// Ends it as a crash would: nothing is finished, nothing is written.
     pub(crate) fn kill(&mut self) {
         let Some(mut child) = self.running.take() else { return };
