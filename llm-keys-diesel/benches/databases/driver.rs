@@ -52,7 +52,11 @@ pub(crate) struct Sql {
 impl Sql {
     pub(crate) fn new<D: Driver>() -> Self {
         let of = |columns: &str, table: &str| {
-            columns.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
+            columns
+                .split(", ")
+                .map(|column| format!("{table}.{column}"))
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let set = |columns: &str| {
             columns.split(", ").map(|column| format!("{column} = ?")).collect::<Vec<_>>().join(", ")
@@ -65,7 +69,9 @@ impl Sql {
                 of(KEY, "k"),
                 of(VERSION, "v"),
             ),
-            version: format!("SELECT {VERSION} FROM llm_keys_versions WHERE record = ? AND version = ?"),
+            version: format!(
+                "SELECT {VERSION} FROM llm_keys_versions WHERE record = ? AND version = ?"
+            ),
             held: format!(
                 "SELECT generation, tenant, owner_kind, owner_id, service, name FROM llm_keys_keys \
                  WHERE record = ? LIMIT 1{}",
@@ -337,7 +343,12 @@ impl Driver for Mysql {
 
     async fn query(&mut self, sql: &str, values: &[Self::Value]) -> Vec<Self::Value> {
         let parameters = mysql_async::Params::Positional(values.to_vec());
-        self.0.exec_first::<mysql_async::Row, _, _>(sql, parameters).await.unwrap().unwrap().unwrap()
+        self.0
+            .exec_first::<mysql_async::Row, _, _>(sql, parameters)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
     }
 
     async fn execute(&mut self, sql: &str, values: &[Self::Value]) -> u64 {

@@ -111,7 +111,9 @@ async fn fill(bed: &Bed, keys: usize) {
             let record = "INSERT(INSERT(INSERT(INSERT(MD5(CONCAT('record', n)), 9, 0, '-'), 14, 0, '-'), \
                 19, 0, '-'), 24, 0, '-')";
             let rows = format!("(SELECT seq AS n FROM seq_1_to_{last}) AS numbers");
-            conn.batch_execute("SET SESSION foreign_key_checks = 0, unique_checks = 0").await.unwrap();
+            conn.batch_execute("SET SESSION foreign_key_checks = 0, unique_checks = 0")
+                .await
+                .unwrap();
             let copies = copies(record, "CONCAT('user-', LPAD(n, 7, '0'))", &rows, "MD5(n)");
             for statement in copies.split(';') {
                 conn.batch_execute(statement).await.unwrap();

@@ -99,26 +99,25 @@ async fn locked_keys(conn: &mut Conn, expects: &[&Expect]) -> Result<HashMap<Uui
         found.extend(one.map(|one| (record.clone(), one)));
     } else {
         for wanted in wanted.chunks(ROWS_AT_ONCE) {
-            let more: Vec<(String, (i64, StoredId))> =
-                on_backend!(conn, locking rows = keys::table
-                    .select((
-                        keys::record,
+            let more: Vec<(String, (i64, StoredId))> = on_backend!(conn, locking rows = keys::table
+                .select((
+                    keys::record,
+                    (
+                        keys::generation,
                         (
-                            keys::generation,
-                            (
-                                keys::tenant,
-                                keys::owner_kind,
-                                keys::owner_id,
-                                keys::service,
-                                keys::name,
-                            ),
+                            keys::tenant,
+                            keys::owner_kind,
+                            keys::owner_id,
+                            keys::service,
+                            keys::name,
                         ),
-                    ))
-                    .filter(keys::record.eq_any(wanted))
-                    .order(keys::record.asc()), |conn| {
-                    rows.load(conn).await
-                })
-                .map_err(|error| failed(OP, error))?;
+                    ),
+                ))
+                .filter(keys::record.eq_any(wanted))
+                .order(keys::record.asc()), |conn| {
+                rows.load(conn).await
+            })
+            .map_err(|error| failed(OP, error))?;
             found.extend(more);
         }
     }
