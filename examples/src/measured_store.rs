@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use llm_keys::error::Result;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
-use llm_keys::store::{Change, Changes, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
+use llm_keys::store::{
+    Change, Changes, Hints, KeyStore, ScannedKey, StoreCapabilities, SystemRow, Use,
+};
 use llm_keys::{
     Clock, Cursor, KeyFilter, KeyId, Micros, Page, PageSize, SystemClock, Tenant, Version,
 };
@@ -48,6 +50,7 @@ pub struct Measures {
     pub version_list: Measure,
     pub version_scan: Measure,
     pub key_due: Measure,
+    pub key_scan: Measure,
     pub system_list: Measure,
     pub key_list: Measure,
     pub commit: Measure,
@@ -119,6 +122,11 @@ impl<S: KeyStore> KeyStore for MeasuredStore<S> {
     ) -> Result<Vec<KeyRow>> {
         let _running = self.start(&self.measures.key_due);
         self.inner.key_due(before, after, size).await
+    }
+
+    async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
+        let _running = self.start(&self.measures.key_scan);
+        self.inner.key_scan(after, size).await
     }
 
     async fn system_list(&self) -> Result<Vec<SystemRow>> {

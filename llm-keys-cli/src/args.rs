@@ -14,20 +14,28 @@ pub(crate) use self::key::{KeyArgs, OwnerArgs};
 pub(crate) use self::kms::{
     AllowArgs, BackupArgs, KmsCommand, LocalCommand, PolicyArgs, RestoreArgs, RewrapArgs,
 };
+pub(crate) use self::life::{
+    DeleteArgs, HistoryArgs, PruneArgs, ReasonArgs, RollbackArgs, RotateArgs, UndeleteArgs,
+};
+pub(crate) use self::list::{ListArgs, ShowArgs};
 pub(crate) use self::migrate::{MigrateCommand, MigrateDownArgs};
 pub(crate) use self::reseal::ResealArgs;
 pub(crate) use self::resolve::ResolveArgs;
 pub(crate) use self::run::RunArgs;
 pub(crate) use self::secret::KeySourceArgs;
+pub(crate) use self::verify::VerifyArgs;
 
 mod backup;
 mod key;
 mod kms;
+mod life;
+mod list;
 mod migrate;
 mod reseal;
 mod resolve;
 mod run;
 mod secret;
+mod verify;
 
 /// Store API keys sealed, and read them back.
 ///
@@ -135,11 +143,39 @@ pub(crate) enum Command {
     Deactivate(ChangeArgs),
     /// Give out a key again that was deactivated.
     Activate(ChangeArgs),
-    /// Delete a key with all its versions, at once and for good.
+    /// Print all versions of a key, newest first, without secrets: who wrote each, when, and why.
     ///
-    /// Asks on a terminal; needs `--yes` otherwise.
+    /// Also of a deleted key. The current version is marked with `*`.
+    History(HistoryArgs),
+    /// Go back to an old version: what it holds becomes current again, as the newest version.
+    ///
+    /// Expiry, labels and rotation rule stay as they are. Asks on a terminal; needs `--yes`
+    /// otherwise.
+    Rollback(RollbackArgs),
+    /// Replace a key by a new one, while the old one is still good at its service.
+    ///
+    /// Takes the new key as `store` does. Readers get the old one until the new one is stored, and
+    /// the new one from then on.
+    Rotate(RotateArgs),
+    /// Shred the oldest versions of a key.
+    ///
+    /// Versions that are pending, or still good at their service, are kept in any case, and the
+    /// history keeps a line of each. Asks on a terminal; needs `--yes` otherwise.
+    Prune(PruneArgs),
+    /// Delete a key.
+    ///
+    /// It is not given out any more, and purged when it cannot be undeleted any longer. Asks on a
+    /// terminal; needs `--yes` otherwise.
     #[command(visible_alias = "rm")]
     Delete(DeleteArgs),
+    /// Take back that a key was deleted.
+    Undelete(UndeleteArgs),
+    /// Do what is due now: purge deleted keys whose time is over, and tell by an event of keys that
+    /// expired or are to be rotated.
+    ///
+    /// For all tenants. `store`, `rotate` and `delete` do a little of it each time, so that nobody
+    /// has to run this. It needs no KMS.
+    Tend,
     /// Seal a key anew, with a new data key.
     ///
     /// For when a data key may have become known, though not the API key itself: then revoke and
@@ -165,6 +201,14 @@ pub(crate) enum Command {
     /// with `LLM_KEYS_`. If it is not started, the exit code is 125 (it is not to blame: a key is
     /// missing, the KMS failed), 126 (it cannot be executed) or 127 (there is no such program).
     Run(RunArgs),
+    /// Look at every row, and say which are not as they were written.
+    ///
+    /// Of all tenants and states: MACs, versions, envelopes. It stops at no bad row, and changes
+    /// nothing. With `--checkpoint` it also finds what is older than it was: a key, or the whole
+    /// database, that somebody put back. With `--accept` rows that are refused are signed anew as they
+    /// are now, once you have looked at them. Ends with exit code 7 if anything is wrong.
+    /// `docs/guides/verify.md` says what to do then.
+    Verify(VerifyArgs),
     /// Check settings, folders, database and KMS, and that stored keys open.
     ///
     /// If stored keys open, it also opens the sentinel, a sealed record that tells the right KMS
@@ -213,6 +257,10 @@ pub(crate) struct StoreHowArgs {
     /// or at a moment such as `2030-01-31T12:00:00Z`; never if left out.
     #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     pub(crate) expires: Option<String>,
+    /// Replace the key this often, such as `90d`: it is due then, and `list --due` shows it; 0 takes
+    /// that back. If left out, the key keeps the rule it has.
+    #[arg(long, value_name = "DAYS", allow_hyphen_values = true)]
+    pub(crate) rotate_every: Option<String>,
     /// A mark for people and filters; may be given up to 16 times. If left out, the key keeps the
     /// labels it has.
     #[arg(long = "label", value_name = "KEY=VALUE")]
@@ -220,6 +268,8 @@ pub(crate) struct StoreHowArgs {
     /// Store only if this is the current version; 0: only if there is no such key.
     #[arg(long, value_name = "N")]
     pub(crate) expect_version: Option<String>,
+    #[command(flatten)]
+    pub(crate) why: ReasonArgs,
 }
 
 #[derive(Args, Debug)]
@@ -235,50 +285,9 @@ pub(crate) struct GetArgs {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct ListArgs {
-    /// Only keys for this service.
-    #[arg(long, value_name = "SERVICE")]
-    pub(crate) service: Option<String>,
-    #[command(flatten)]
-    pub(crate) owner: OwnerArgs,
-    /// Only keys that belong to everybody.
-    #[arg(long, conflicts_with_all = ["user", "team"])]
-    pub(crate) global: bool,
-    /// Keys of this tenant.
-    #[arg(long, value_name = "TENANT", default_value = "default", hide_default_value = true)]
-    pub(crate) tenant: String,
-    /// Verify the rows although that asks the KMS, and fail if one is not as it was written. With a
-    /// master key file they are verified anyway.
-    #[arg(long)]
-    pub(crate) verify: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ShowArgs {
-    #[command(flatten)]
-    pub(crate) key: KeyArgs,
-    /// Verify the rows although that asks the KMS, and fail if one is not as it was written. With a
-    /// master key file they are verified anyway.
-    #[arg(long)]
-    pub(crate) verify: bool,
-}
-
-#[derive(Args, Debug)]
 pub(crate) struct ChangeArgs {
     #[command(flatten)]
     pub(crate) key: KeyArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct DeleteArgs {
-    #[command(flatten)]
-    pub(crate) key: KeyArgs,
-    /// At once and for good: what sealed it is shredded. Otherwise it can be undeleted for 30 days.
-    #[arg(long)]
-    pub(crate) now: bool,
-    /// Do not ask.
-    #[arg(long, short)]
-    pub(crate) yes: bool,
 }
 
 #[derive(Args, Debug)]

@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod export;
 mod get;
+mod history;
 mod import;
 mod init;
 mod kms_allow;
@@ -25,12 +26,18 @@ mod kms_policy;
 mod kms_rewrap;
 mod list;
 mod migrate;
+mod prune;
 mod reference;
 mod reseal;
 mod resolve;
+mod rollback;
+mod rotate;
 pub(crate) mod run;
 mod show;
 mod store;
+mod tend;
+mod undelete;
+mod verify;
 
 /// Runs the command of `cli`.
 pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
@@ -54,10 +61,17 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<()> {
         Command::Show(args) => show::run(&args, &connect).await,
         Command::Deactivate(args) => change::deactivate(&args, &connect).await,
         Command::Activate(args) => change::activate(&args, &connect).await,
+        Command::History(args) => history::run(&args, &connect).await,
+        Command::Rollback(args) => rollback::run(&args, &connect).await,
+        Command::Rotate(args) => rotate::run(args, &connect).await,
+        Command::Prune(args) => prune::run(&args, &connect).await,
         Command::Delete(args) => delete::run(&args, &connect).await,
+        Command::Undelete(args) => undelete::run(&args, &connect).await,
+        Command::Tend => tend::run(&connect).await,
         Command::Reseal(args) => reseal::run(&args, &connect).await,
         Command::Import(args) => import::run(&args, &connect).await,
         Command::Export(args) => export::run(&args, &connect).await,
+        Command::Verify(args) => verify::run(&args, &connect).await,
         Command::Doctor => doctor::run(&connect).await,
         Command::Kms(command) => kms(command, &connect).await,
         Command::Migrate(command) => migrate::run(command, &connect).await,

@@ -22,6 +22,10 @@ pub(crate) struct Config {
     pub(crate) kms_readable_context: Option<bool>,
     /// As `LLM_KEYS_CHECK_ON_START`.
     pub(crate) check_on_start: Option<bool>,
+    /// As `LLM_KEYS_KEEP_VERSIONS`.
+    pub(crate) keep_versions: Option<u32>,
+    /// As `LLM_KEYS_KEEP_DELETED`.
+    pub(crate) keep_deleted: Option<String>,
     /// As `--passphrase-file`.
     pub(crate) passphrase_file: Option<PathBuf>,
     pub(crate) cache: CacheConfig,
@@ -104,6 +108,8 @@ mod tests {
             kms_quorum = 1
             kms_readable_context = true
             check_on_start = true
+            keep_versions = 3
+            keep_deleted = "7d"
             passphrase_file = "/run/passphrase"
 
             [cache]
@@ -120,6 +126,7 @@ mod tests {
         assert_eq!(config.kms_quorum, Some(1));
         assert_eq!((config.kms_readable_context, config.check_on_start), (Some(true), Some(true)));
         assert_eq!(config.cache.serve_stale_for.as_deref(), Some("1h"));
+        assert_eq!((config.keep_versions, config.keep_deleted.as_deref()), (Some(3), Some("7d")));
         assert_eq!(config.passphrase_file, Some("/run/passphrase".into()));
         assert_eq!(config.cache.ttl.as_deref(), Some("10m"));
         assert_eq!(config.events.file, Some("/var/log/keys.jsonl".into()));

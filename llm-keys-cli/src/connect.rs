@@ -194,6 +194,7 @@ impl<'a> Connect<'a> {
             .cache(cache)
             // A command is over before anybody could change what it read.
             .follow_changes(FollowOptions::default().follows(Follows::Never))
+            .retention(self.settings.retention)
             .caller(actor::caller())
             .readable_context(self.settings.kms_readable_context)
     }

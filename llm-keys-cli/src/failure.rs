@@ -21,6 +21,10 @@ pub(crate) enum Failure {
     NotFound(KeyId),
     /// There is no such version, or no such key.
     NoVersion(KeyId, Version),
+    /// There is no deleted key of this id.
+    NoDeleted(KeyId),
+    /// The version is there, but what it held is gone.
+    Shredded(KeyId, Version),
     /// There is no key that this user may use.
     Unresolved {
         /// For what.
@@ -70,7 +74,11 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Engine(error) => error.kind().into(),
-            Self::NotFound(_) | Self::NoVersion(..) | Self::Unresolved { .. } => Exit::NotFound,
+            Self::NotFound(_)
+            | Self::NoVersion(..)
+            | Self::NoDeleted(_)
+            | Self::Shredded(..)
+            | Self::Unresolved { .. } => Exit::NotFound,
             Self::Usage { .. } => Exit::Usage,
             Self::Checks(_) => Exit::CheckFailed,
             // `llm-keys list | head -1` worked.
@@ -83,7 +91,11 @@ impl Failure {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Engine(error) => error.kind().code(),
-            Self::NotFound(_) | Self::NoVersion(..) | Self::Unresolved { .. } => "not_found",
+            Self::NotFound(_)
+            | Self::NoVersion(..)
+            | Self::NoDeleted(_)
+            | Self::Shredded(..)
+            | Self::Unresolved { .. } => "not_found",
             Self::Usage { .. } => "usage",
             Self::Checks(_) => "check_failed",
             Self::ClosedPipe => "closed_pipe",
@@ -105,6 +117,10 @@ impl Failure {
             }
             Self::NotFound(id) => format!("there is no key {id}"),
             Self::NoVersion(id, version) => format!("there is no version {version} of {id}"),
+            Self::NoDeleted(id) => format!("there is no deleted key {id}"),
+            Self::Shredded(id, version) => {
+                format!("version {version} of {id} was shredded: nothing is left of what it held")
+            }
             Self::Unresolved { service, user, policy } => {
                 format!("there is no key for {service} that user:{user} gets with `{policy}`")
             }
@@ -128,6 +144,8 @@ impl Failure {
             Self::NotFound(_) | Self::NoVersion(..) | Self::Unresolved { .. } => {
                 Some("`llm-keys list` shows which keys there are")
             }
+            Self::NoDeleted(_) => Some("`llm-keys list --deleted` shows which there are"),
+            Self::Shredded(..) => Some("`llm-keys history` shows which versions there are"),
             Self::Checks(_) | Self::ClosedPipe | Self::Interrupted => None,
         }
     }

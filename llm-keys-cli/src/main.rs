@@ -15,6 +15,9 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::settings::Settings;
 
+#[macro_use]
+mod fail_points;
+
 mod actor;
 mod args;
 mod commands;
@@ -34,6 +37,8 @@ mod usage;
 mod when;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "fail-points")]
+    let _armed = fail_points::arm();
     let exit = match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(error) => refuse(&error),

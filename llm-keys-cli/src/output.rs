@@ -11,6 +11,7 @@ use crate::failure::{Failure, Result};
 
 pub(crate) mod progress;
 pub(crate) mod table;
+pub(crate) mod version_view;
 pub(crate) mod view;
 
 /// Standard output and standard error of this run.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use llm_keys::home::Home;
+use llm_keys::manager::Retention;
 
 use self::said::Said;
 use crate::args::GlobalArgs;
@@ -55,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) cache_ttl: Option<Duration>,
     /// How long a key is served past that while the KMS is out of reach; not at all if unsaid.
     pub(crate) serve_stale_for: Option<Duration>,
+    /// How many versions, and for how long deleted keys are kept.
+    pub(crate) retention: Retention,
     /// Where events go, too.
     pub(crate) events: Option<PathBuf>,
 }
@@ -114,6 +117,15 @@ impl Settings {
         let (kms_read, _) = said.list(&global.kms_read, "LLM_KEYS_KMS_READ", config.kms_read)?;
         let quorum = said.count(global.kms_quorum.as_deref(), "LLM_KEYS_KMS_QUORUM")?;
         let cache = config.cache;
+        let mut retention = Retention::default();
+        if let Some(versions) = said.kept("LLM_KEYS_KEEP_VERSIONS", config.keep_versions)? {
+            retention = retention.versions(versions);
+        }
+        if let Some(deleted) =
+            said.time("LLM_KEYS_KEEP_DELETED", ("keep_deleted", config.keep_deleted))?
+        {
+            retention = retention.deleted(deleted);
+        }
         Ok(Self {
             home,
             file,
@@ -132,6 +144,7 @@ impl Settings {
                 "LLM_KEYS_CACHE_SERVE_STALE_FOR",
                 ("cache.serve_stale_for", cache.serve_stale_for),
             )?,
+            retention,
             events: global.events.clone().or(config.events.file),
         })
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use llm_keys::Micros;
+use llm_keys::model::Days;
 
 use crate::failure::{Failure, Result};
 
@@ -32,6 +33,28 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
     Duration::try_from(length).map_err(|_| bad())
 }
 
+/// The same, where `0` will do as well.
+///
+/// # Errors
+/// As [`duration`].
+pub(crate) fn duration_or_zero(text: &str) -> Result<Duration> {
+    if text == "0" { Ok(Duration::ZERO) } else { duration(text) }
+}
+
+/// Whole days, such as `90d` or `12w`; `0` for none.
+///
+/// # Errors
+/// `Usage` if it is something else.
+pub(crate) fn days(text: &str) -> Result<Days> {
+    let seconds = duration_or_zero(text)?.as_secs();
+    if seconds % DAY != 0 {
+        return Err(Failure::usage("a rotation rule is in whole days, such as `90d`"));
+    }
+    u32::try_from(seconds / DAY).map(Days).map_err(|_| bad())
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
 fn bad() -> Failure {
     Failure::usage("a time is written like `30m`, `36h` or `90d`, and a moment in RFC 3339")
         .with_hint("write months as days: `30d`")
@@ -58,6 +81,17 @@ mod tests {
         for text in ["", "x", "90", "1mo", "1y", "-1h", "1h ago", "sk-ant-1", "٣d"] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn rules_are_whole_days() {
+        for (text, count) in [("0", 0), ("0d", 0), ("1d", 1), ("90d", 90), ("2w", 14), ("48h", 2)] {
+            assert_eq!(days(text).ok(), Some(Days(count)), "{text}");
+        }
+        for text in ["", "90", "36h", "1mo", "-1d", "99999999999d"] {
+            assert!(days(text).is_err(), "{text}");
+        }
+        assert_eq!(duration_or_zero("0").ok(), Some(Duration::ZERO));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What differs between the databases: the only raw SQL, and what their messages mean. A file for
 //! each of them; this one asks which it is.
 
+use std::time::Duration;
+
 #[cfg(feature = "sqlite")]
 use diesel::connection::{AnsiTransactionManager as SyncManager, TransactionManager as _};
 use diesel::result::QueryResult;
@@ -17,6 +19,7 @@ use crate::failure::fault;
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+mod script;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
@@ -60,6 +63,20 @@ pub(crate) async fn rollback(conn: &mut Conn) -> QueryResult<()> {
     }
 }
 
+/// Empties the log in which old contents of the database's pages may stand; `false` if a reader
+/// still needs it. Waits for readers no longer than `wait`, in which nobody can write. The logs of
+/// servers are not for us to empty.
+pub(crate) async fn empty_log(conn: &mut Conn, wait: Duration) -> QueryResult<bool> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        Conn::Sqlite(conn) => conn.spawn_blocking(move |conn| sqlite::empty_log(conn, wait)).await,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(_) => Ok(true),
+        #[cfg(feature = "mysql")]
+        Conn::Mysql(_) => Ok(true),
+    }
+}
+
 /// Whether our migrations ever ran.
 pub(crate) async fn has_schema(conn: &mut Conn) -> QueryResult<bool> {
     match conn {
@@ -85,16 +102,20 @@ pub(crate) async fn begin_migration(conn: &mut Conn) -> QueryResult<()> {
     }
 }
 
-/// Runs the statements of a migration.
+/// Runs the statements of a migration, one after the other.
 pub(crate) async fn run_script(conn: &mut Conn, sql: &str) -> QueryResult<()> {
-    match conn {
-        #[cfg(feature = "sqlite")]
-        Conn::Sqlite(conn) => conn.batch_execute(sql).await,
-        #[cfg(feature = "postgres")]
-        Conn::Postgres(conn) => conn.batch_execute(sql).await,
-        #[cfg(feature = "mysql")]
-        Conn::Mysql(conn) => mysql::run_script(conn, sql).await,
+    for statement in script::statements(sql) {
+        match conn {
+            #[cfg(feature = "sqlite")]
+            Conn::Sqlite(conn) => conn.batch_execute(&statement).await?,
+            #[cfg(feature = "postgres")]
+            Conn::Postgres(conn) => conn.batch_execute(&statement).await?,
+            #[cfg(feature = "mysql")]
+            Conn::Mysql(conn) => mysql::run_statement(conn, &statement).await?,
+        }
+        fail_point!("migrate.statement");
     }
+    Ok(())
 }
 
 /// Ends what [`begin_migration`] began: keeps what was done, or takes it back where the database

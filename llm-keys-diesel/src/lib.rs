@@ -70,6 +70,8 @@ pub use self::store::DieselStore;
 pub use self::url::{ConnectOptions, database_file};
 
 #[macro_use]
+mod fail_points;
+#[macro_use]
 mod backend;
 
 mod attempt;
@@ -79,7 +81,9 @@ mod failure;
 mod file;
 mod from_env;
 mod migrate;
+mod patience;
 mod pool;
+mod purged;
 mod queries;
 mod rows;
 mod schema;

@@ -75,8 +75,12 @@ pub(crate) async fn run_pending(conn: &mut Conn) -> Result<usize> {
         return Ok(0);
     }
     begin(conn).await?;
+    fail_point!("migrate.begun");
     let done = run_in_turn(conn).await;
-    end(conn, done).await
+    fail_point!("migrate.made");
+    let ran = end(conn, done).await?;
+    fail_point!("migrate.done");
+    Ok(ran)
 }
 
 async fn run_in_turn(conn: &mut Conn) -> Result<usize> {

@@ -135,6 +135,11 @@ impl Connections {
         Self { pool, writer, wait: options.wait, lock_wait: options.lock_wait, in_memory: false }
     }
 
+    /// Whether the database is behind a connection, and not a file.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.pool.is_remote()
+    }
+
     pub(crate) fn in_memory(&self) -> bool {
         self.in_memory
     }

@@ -7,18 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use llm_keys::error::Result;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
-use llm_keys::store::{Change, Changes, KeyStore, StoreCapabilities, SystemRow, Use};
+use llm_keys::store::{Change, Changes, KeyStore, ScannedKey, StoreCapabilities, SystemRow, Use};
 use llm_keys::{Cursor, KeyFilter, KeyId, Micros, Page, PageSize, Tenant, Version};
 use uuid::Uuid;
 
 use crate::attempt::Attempts;
 use crate::backend::Conn;
-use crate::failure::may_run_again;
+use crate::failure::{is_lost, may_run_again};
 use crate::migrate::MigrationStatus;
+use crate::patience::{self, Patience};
 use crate::pool::{AnyPool, Connections, Writer};
 use crate::unbroken::unbroken;
 use crate::url::{ConnectOptions, Target};
-use crate::{migrate, queries};
+use crate::{migrate, purged, queries};
 
 /// A [`KeyStore`] in an SQL database. Cloning it is cheap and shares the pool.
 ///
@@ -64,7 +65,8 @@ impl DieselStore {
     /// there is none. Anything less, such as `sslmode=disable` for another host, is refused.
     ///
     /// SQLite is used with its write-ahead log, `synchronous = FULL`, foreign keys enforced, and
-    /// bytes of purged rows overwritten.
+    /// bytes of purged rows overwritten; the log is emptied after a purge, if no reader is in the
+    /// way.
     ///
     /// # Errors
     /// `InvalidInput` for a URL that means nothing; `Store(NotADatabase)` for a file that is
@@ -184,7 +186,8 @@ impl Shared {
         if self.checked.load(Ordering::Acquire) {
             return Ok(conn);
         }
-        if let Err(error) = migrate::check(&mut conn).await {
+        let patience = Patience::of(self.connections.is_remote(), patience::READ);
+        if let Err(error) = patience.run("store.check", migrate::check(&mut conn)).await {
             let failed = Err(error);
             self.connections.give_back(conn, &failed);
             return failed;
@@ -201,10 +204,11 @@ macro_rules! read {
         let shared = Arc::clone(&$store.shared);
         unbroken(async move {
             let mut attempts = Attempts::new();
+            let patience = Patience::of(shared.connections.is_remote(), patience::READ);
             loop {
                 let mut conn = shared.reader($op).await?;
                 let $conn = &mut conn;
-                let done = $query.await;
+                let done = patience.run($op, $query).await;
                 if !shared.connections.give_back(conn, &done) || !attempts.after_loss() {
                     return done;
                 }
@@ -221,9 +225,11 @@ macro_rules! write {
         let shared = Arc::clone(&$store.shared);
         unbroken(async move {
             let mut attempts = Attempts::new();
+            let patience = Patience::of(shared.connections.is_remote(), patience::WRITE);
             loop {
                 let mut writer = shared.writer($op).await?;
-                let begun = queries::begin_txn(&mut writer.conn, $op).await;
+                let begin = queries::begin_txn(&mut writer.conn, $op);
+                let begun = patience.run($op, begin).await;
                 if begun.is_err() {
                     if shared.connections.give_back(writer.conn, &begun) && attempts.after_loss() {
                         continue;
@@ -231,8 +237,15 @@ macro_rules! write {
                     return begun;
                 }
                 let $conn = &mut writer.conn;
-                let made = $query.await;
-                let done = queries::end_txn(&mut writer.conn, $op, made).await;
+                let made = patience.run($op, $query).await;
+                let done = match made {
+                    // Nothing more is asked of a connection that does not answer.
+                    Err(error) if is_lost(&error) => Err(error),
+                    made => {
+                        let end = queries::end_txn(&mut writer.conn, $op, made);
+                        patience.run($op, end).await
+                    }
+                };
                 shared.connections.give_back(writer.conn, &done);
                 let again = done.as_ref().err().filter(|error| may_run_again(error));
                 match again.and_then(|_| attempts.after_collision()) {
@@ -281,6 +294,15 @@ impl KeyStore for DieselStore {
         read!(self, "store.key_due", |conn| queries::key_due::key_due(conn, before, after, size))
     }
 
+    async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
+        let after = after.map(str::to_owned);
+        read!(self, "store.key_scan", |conn| queries::key_scan::key_scan(
+            conn,
+            after.as_deref(),
+            size
+        ))
+    }
+
     async fn system_list(&self) -> Result<Vec<SystemRow>> {
         read!(self, "store.system_list", |conn| queries::system::system_list(conn))
     }
@@ -302,7 +324,14 @@ impl KeyStore for DieselStore {
 
     async fn commit(&self, change: Change) -> Result<()> {
         change.check_covered()?;
-        write!(self, "store.commit", |conn| queries::commit::commit_in_txn(conn, &change))
+        let purges = !change.purge.is_empty();
+        let made =
+            write!(self, "store.commit", |conn| queries::commit::commit_in_txn(conn, &change));
+        if purges && made.is_ok() {
+            let shared = Arc::clone(&self.shared);
+            unbroken(async move { purged::empty_log(&shared.connections).await }).await;
+        }
+        made
     }
 
     async fn touch(&self, uses: &[Use]) -> Result<()> {

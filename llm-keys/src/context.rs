@@ -74,11 +74,15 @@ impl EncryptionContext {
 
     /// The pairs that go to a KMS as its own encryption context, where a policy can name them:
     /// `lk`, `kind`, `tenant`, `record`, `owner_kind`, `service`, and `ctx`, the hash of all pairs
-    /// in base64. `readable` adds `name` and `owner_id`; a KMS log then shows them in clear.
+    /// in base64. `readable` adds `name` and `owner_id`; a KMS log then shows them in clear. A system
+    /// record always has its `name`, which is nobody's: a policy must be able to tell the sentinel,
+    /// which everybody opens, from the row MAC keys of a tenant.
     pub fn kms_pairs(&self, readable: bool) -> Vec<(&'static str, String)> {
         let mut named = vec!["kind", "tenant", "record", "owner_kind", "service"];
         if readable {
             named.extend(["name", "owner_id"]);
+        } else if self.pairs.get("kind").is_some_and(|kind| kind == "system") {
+            named.push("name");
         }
         let mut pairs = vec![("lk", "1".to_owned()), ("ctx", Base64::encode_string(&self.hash))];
         pairs.extend(named.into_iter().filter_map(|key| {
@@ -219,7 +223,8 @@ mod tests {
         let readable =
             ["ctx", "kind", "lk", "name", "owner_id", "owner_kind", "record", "service", "tenant"];
         assert_eq!(keys(&alice(), true), readable);
-        assert_eq!(keys(&system(), false), ["ctx", "kind", "lk", "record", "tenant"]);
+        assert_eq!(keys(&system(), false), ["ctx", "kind", "lk", "name", "record", "tenant"]);
+        assert_eq!(system().kms_pairs(false), system().kms_pairs(true));
         // A KMS may refuse an empty value, so a global owner's id is left out.
         let global = KeyId::global("anthropic").unwrap();
         let global = EncryptionContext::of_key(&global, Uuid::nil(), Version::FIRST);

@@ -58,6 +58,8 @@ pub enum Action {
     KeyRewrap,
     /// A key was sealed anew under another data key; its secrets stayed as they are.
     KeyReseal,
+    /// Rows of a key that were refused were signed anew, as they are.
+    KeyAccept,
 }
 
 impl Action {
@@ -79,6 +81,7 @@ impl Action {
             Self::KeyDue => "key_due",
             Self::KeyRewrap => "key_rewrap",
             Self::KeyReseal => "key_reseal",
+            Self::KeyAccept => "key_accept",
         }
     }
 }

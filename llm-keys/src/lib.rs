@@ -35,6 +35,9 @@ pub use self::model::{
 pub use self::random::{Random, SystemRandom};
 pub use self::secret::{ApiKey, DataKey, SecretBytes};
 
+#[macro_use]
+mod fail_points;
+
 mod cache;
 mod clock;
 mod context;

@@ -13,7 +13,7 @@
 //! Beside it `follow` looks at the storage's feed of changes, and evicts what others changed.
 //!
 //! Every other use case takes the rows of a key from `verified`, plans what becomes of them, and
-//! hands that to `write`: the one place where they change.
+//! hands that to `write`: the one place where they change. `verify` looks at all rows there are.
 
 use std::fmt;
 
@@ -43,6 +43,9 @@ pub use self::rewrap::{
 };
 pub use self::rotate::KeyTest;
 pub use self::sentinel::Sentinel;
+pub use self::verify::{
+    AcceptOptions, AcceptReport, CheckpointReport, Compared, Finding, VerifyOptions, VerifyReport,
+};
 
 mod allow;
 mod builder;
@@ -76,6 +79,7 @@ mod store;
 mod system_record;
 mod uses;
 mod verified;
+mod verify;
 mod write;
 
 /// Stores API keys and gives them back.

@@ -102,6 +102,17 @@ pub struct Change {
     pub events: Vec<Event>,
 }
 
+/// A key row as a scan found it.
+#[derive(Clone, Debug)]
+pub struct ScannedKey {
+    /// The column `record`, as it stands there: where the scan goes on.
+    pub place: String,
+    /// Tenant and path of the row, as they stand there: what it says it is called.
+    pub name: String,
+    /// The row; `Integrity` if it cannot be read.
+    pub row: Result<KeyRow>,
+}
+
 /// That a version was given out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Use {
@@ -178,6 +189,7 @@ impl StoreCapabilities {
 /// | 21 | A key can be purged and another of the same id inserted in one change | `testing::store::a_purged_key_makes_room` |
 /// | 22 | A store that says so hints at each commit that touches keys or versions, to every subscriber, once it is in the feed; another gives no subscription | `testing::store::hints_are_given` |
 /// | 23 | Managers over one storage follow each other's changes by its feed | `testing::store::managers_follow_each_other` |
+/// | 24 | `key_scan` gives each key once, in the order of the records, whatever the tenant, the state, and whether it has a version | `testing::store::a_scan_covers_every_key_once` |
 #[async_trait]
 pub trait KeyStore: fmt::Debug + Send + Sync {
     /// A key and its current version, in one read.
@@ -198,6 +210,12 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
         after: Option<(Uuid, Version)>,
         size: PageSize,
     ) -> Result<Vec<(KeyRow, VersionRow)>>;
+
+    /// One page of the key rows of all tenants, whatever their state, ordered by record: from the
+    /// start, or after the place `after`. A row that cannot be read is no error of the call, and the
+    /// others are still given. For work that looks at everything, such as verifying. A key that is
+    /// written meanwhile may or may not be among them.
+    async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>>;
 
     /// One page of keys: from the start, or after `after`.
     async fn key_list(
@@ -283,6 +301,10 @@ impl<S: KeyStore + ?Sized> KeyStore for Arc<S> {
 
     async fn system_list(&self) -> Result<Vec<SystemRow>> {
         (**self).system_list().await
+    }
+
+    async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
+        (**self).key_scan(after, size).await
     }
 
     async fn key_list(

@@ -6,6 +6,7 @@ use crate::{generate, workspace};
 
 mod dependencies;
 mod links;
+mod release;
 mod sizes;
 mod tree;
 
@@ -27,6 +28,7 @@ pub(crate) fn run_all(args: &Args) -> Result {
     run(&mut cargo(["fmt", "--all", "--check"])?)?;
     run(&mut cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?)?;
     tree::check()?;
+    release::check()?;
     dependencies::check(args.offline, args.require_advisories)?;
     let strict = ["--", "-D", "warnings"];
     let clippy = ["clippy", "--workspace", "--all-targets", "--all-features"];

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod crash;
 mod failure;
 mod fuzz;
 mod generate;
@@ -45,6 +46,8 @@ enum Task {
     Bench(bench::Args),
     /// Build each crate from what its package would hold
     Package,
+    /// Kill the program at its fail points, many times
+    Crash(crash::Args),
     /// The long runs, too slow for every change
     Nightly(nightly::Args),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::run_all(&args),
         Task::Bench(args) => bench::run_all(&args),
         Task::Package => package::run_all(),
+        Task::Crash(args) => crash::run_all(&args),
         Task::Nightly(args) => nightly::run_all(&args),
     };
     match done {

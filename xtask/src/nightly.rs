@@ -1,7 +1,7 @@
 //! `cargo xtask nightly`: the long runs.
 
 use crate::failure::Result;
-use crate::fuzz;
+use crate::{crash, fuzz};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -12,5 +12,6 @@ pub(crate) struct Args {
 
 /// What is worth doing but too slow for every change. A new long run is a line here.
 pub(crate) fn run_all(args: &Args) -> Result {
+    crash::nightly()?;
     fuzz::run_all(&fuzz::Args { seconds: args.fuzz_seconds, target: None })
 }

@@ -37,4 +37,4 @@ fn check_migrations(root: &Path) -> Result {
     Ok(())
 }
 
-const PUBLISHED: [&str; 3] = ["llm-keys", "llm-keys-diesel", "llm-keys-cli"];
+pub(crate) const PUBLISHED: [&str; 3] = ["llm-keys", "llm-keys-diesel", "llm-keys-cli"];

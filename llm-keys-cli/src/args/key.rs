@@ -62,6 +62,17 @@ impl WhoseArgs {
     }
 }
 
+impl WhoseArgs {
+    /// Whether any of them was given another value than it has by itself.
+    pub(crate) fn is_said(&self) -> bool {
+        let own = |text: &str| text != "default";
+        self.owner.user.is_some()
+            || self.owner.team.is_some()
+            || own(&self.name)
+            || own(&self.tenant)
+    }
+}
+
 impl OwnerArgs {
     /// The user or team; `None` if neither was given.
     ///

@@ -3,11 +3,12 @@
 use std::io::Write as _;
 
 use llm_keys::{
-    EnvelopeKeyManager, ErrorKind, KeyFilter, KeyMetadata, OpenOptions, OpenedContent, Owner,
-    PageSize, SecureKeyManager as _, Service, Tenant,
+    EnvelopeKeyManager, ErrorKind, KeyFilter, KeyMetadata, KeyState, OpenOptions, OpenedContent,
+    Owner, PageSize, SecureKeyManager as _, Service, Tenant,
 };
 use serde_json::json;
 
+use super::show::check_verified;
 use crate::args::ExportArgs;
 use crate::connect::Connect;
 use crate::export::{Target, encryptor, write_line};
@@ -21,7 +22,12 @@ pub(crate) async fn run(args: &ExportArgs, connect: &Connect<'_>) -> Result<()> 
     let output = connect.output();
     let none = || Failure::usage("there are no keys to export; nothing was written");
     let keys = connect.manager_if_there().await?.ok_or_else(none)?;
+    // What lies beside a key goes into the backup, too, and from there under a new MAC.
+    keys.open_row_macs(&filter.tenant).await?;
     let found = list(&keys, &filter).await?;
+    check_verified(&found, true)?;
+    let found: Vec<_> =
+        found.into_iter().filter(|key| !matches!(key.state, KeyState::Deleted { .. })).collect();
     if found.is_empty() {
         return Err(none());
     }
@@ -36,6 +42,12 @@ pub(crate) async fn run(args: &ExportArgs, connect: &Connect<'_>) -> Result<()> 
     for about in found {
         let id = &about.id;
         let opened = match keys.open(id, &OpenOptions::default()).await {
+            Ok(Some(opened))
+                if Some(opened.version) != about.version || opened.record != about.record =>
+            {
+                let said = format!("{id} was changed since the export began; nothing was written");
+                return Err(Failure::usage(said).with_hint("run it again"));
+            }
             Ok(Some(opened)) => opened,
             // Deleted since it was listed.
             Ok(None) => continue,
@@ -75,7 +87,9 @@ pub(crate) async fn run(args: &ExportArgs, connect: &Connect<'_>) -> Result<()> 
     )
 }
 
+/// Deleted ones, too: a row that somebody edited to be deleted must not be missing unseen.
 async fn list(keys: &EnvelopeKeyManager, filter: &KeyFilter) -> Result<Vec<KeyMetadata>> {
+    let filter = &filter.clone().with_deleted();
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let size = PageSize::new(PageSize::MAX)?;

@@ -1,8 +1,9 @@
 //! `get SERVICE`.
 
-use llm_keys::model::Hint;
+use llm_keys::model::{Hint, VersionState};
 use llm_keys::{
-    ApiKey, KeyId, OpenOptions, Opened, OpenedContent, Owner, SecureKeyManager as _, Version,
+    ApiKey, EnvelopeKeyManager, KeyId, OpenOptions, Opened, OpenedContent, Owner,
+    SecureKeyManager as _, Version, VersionMetadata,
 };
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -23,13 +24,31 @@ pub(crate) async fn run(args: &GetArgs, connect: &Connect<'_>) -> Result<()> {
         None => Failure::NotFound(id),
     };
     let Some(keys) = connect.manager_if_there().await? else { return Err(missing(id)) };
-    let Some(opened) = keys.open(&id, &options).await? else { return Err(missing(id)) };
+    let Some(opened) = keys.open(&id, &options).await? else {
+        return match version {
+            Some(version) if was_shredded(&keys, &id, version).await? => {
+                Err(Failure::Shredded(id, version))
+            }
+            _ => Err(missing(id)),
+        };
+    };
     print(&id, &opened, args.show, connect.output())?;
     // That it was used now is no part of the key: a database that may only be read gives it, too.
     if let Err(error) = keys.shutdown().await {
         tracing::warn!(error = ?error, "the last use could not be written");
     }
     Ok(())
+}
+
+/// Whether `version` of a key that is not deleted was there once.
+async fn was_shredded(keys: &EnvelopeKeyManager, id: &KeyId, version: Version) -> Result<bool> {
+    if keys.key_metadata(id).await?.is_none() {
+        return Ok(false);
+    }
+    let history = keys.key_history(id).await?.unwrap_or_default();
+    let shredded =
+        |row: &VersionMetadata| row.version == version && row.state == VersionState::Shredded;
+    Ok(history.iter().any(shredded))
 }
 
 fn print(id: &KeyId, opened: &Opened, show: bool, output: &Output) -> Result<()> {

@@ -36,7 +36,8 @@ fn line(one: &MigrationStatus) -> String {
         (false, _) => "missing",
         (true, false) => "of a newer version",
     };
-    format!("{}  {word}", one.name)
+    // The name of an unknown one is whatever stands in the database.
+    format!("{}  {word}", one.name.escape_debug())
 }
 
 async fn up(connect: &Connect<'_>) -> Result<()> {

@@ -3,6 +3,7 @@
 use llm_keys::{ExpectVersion, KeyId, Labels, SecureKeyManager as _, StoreOptions, Version};
 use serde_json::json;
 
+use super::tend;
 use crate::args::StoreHowArgs;
 use crate::connect::Connect;
 use crate::failure::{Failure, Result};
@@ -15,6 +16,7 @@ pub(crate) async fn run(id: KeyId, how: StoreHowArgs, connect: &Connect<'_>) -> 
     let key = secret_input::read_key(how.source, connect.output())?;
     let keys = connect.manager_or_make().await?;
     let version = keys.store_api_key(&id, key, &options).await?;
+    tend::in_passing(&keys).await;
     keys.shutdown().await?;
     connect.output().done(
         &format!("stored version {version} of {id}"),
@@ -25,10 +27,17 @@ pub(crate) async fn run(id: KeyId, how: StoreHowArgs, connect: &Connect<'_>) -> 
     )
 }
 
-fn options(how: &StoreHowArgs) -> Result<StoreOptions> {
-    let mut options = StoreOptions::default();
+/// How to store, as the arguments say.
+///
+/// # Errors
+/// `Usage` and `InvalidInput` that say which argument is wrong.
+pub(super) fn options(how: &StoreHowArgs) -> Result<StoreOptions> {
+    let mut options = StoreOptions::default().caller(how.why.caller()?);
     if let Some(when) = &how.expires {
         options = options.expires_at(when::expiry(when, super::now())?);
+    }
+    if let Some(days) = &how.rotate_every {
+        options = options.rotate_every(when::days(days)?);
     }
     if let Some(expected) = &how.expect_version {
         let expected = match expected.as_str() {

@@ -33,6 +33,7 @@ pub(crate) async fn write(
     done: impl Fn(),
 ) -> Result<Written> {
     let written = Cell::new(Written::default());
+    fail_point!("import.planned");
     futures_util::stream::iter(planned)
         .map(Ok)
         .try_for_each_concurrent(AT_ONCE, |planned| {
@@ -51,11 +52,15 @@ pub(crate) async fn write(
                     overtaken: sum.overtaken + counts.overtaken,
                 });
                 done();
+                fail_point!("import.stored");
                 Ok(())
             }
         })
         .await
-        .map(|()| written.get())
+        .map(|()| {
+            fail_point!("import.done");
+            written.get()
+        })
 }
 
 enum Outcome {

@@ -17,7 +17,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// A long command on its way.
 #[derive(Debug)]
 pub(crate) struct Way {
-    total: u64,
+    /// How many steps there are, where that is known.
+    total: Option<u64>,
     shown: Shown,
 }
 
@@ -32,6 +33,15 @@ enum Shown {
 impl Way {
     /// One of `total` steps.
     pub(crate) fn new(total: u64, output: &Output) -> Self {
+        Self::of(Some(total), output)
+    }
+
+    /// One of nobody knows how many steps.
+    pub(crate) fn uncounted(output: &Output) -> Self {
+        Self::of(None, output)
+    }
+
+    fn of(total: Option<u64>, output: &Output) -> Self {
         let shown = match (output.is_json(), io::stderr().is_terminal()) {
             (true, _) => Shown::Nothing,
             (false, true) => Shown::Bar(bar(total)),
@@ -70,22 +80,28 @@ impl Way {
     }
 }
 
-fn line(progress: Progress, total: u64) -> String {
+fn line(progress: Progress, total: Option<u64>) -> String {
     let Progress { done, skipped, failed, .. } = progress;
     let seen = progress.seen();
+    let Some(total) = total else { return format!("{seen} so far, {failed} failed") };
     format!("{seen} of {total}: {done} done, {skipped} needed nothing, {failed} failed")
 }
 
-fn bar(total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+fn bar(total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
     // A template that is wrong shows the usual bar; the test below makes sure it is not.
-    if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+    if let Ok(style) = ProgressStyle::with_template(template(total)) {
         bar.set_style(style);
     }
     bar
 }
 
-const TEMPLATE: &str = "{bar:30} {pos}/{len} {per_sec}, {eta} left{msg}";
+fn template(total: Option<u64>) -> &'static str {
+    match total {
+        Some(_) => "{bar:30} {pos}/{len} {per_sec}, {eta} left{msg}",
+        None => "{spinner} {pos} {per_sec}{msg}",
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -93,7 +109,9 @@ mod tests {
 
     #[test]
     fn the_template_is_one() {
-        ProgressStyle::with_template(TEMPLATE).unwrap();
+        for total in [Some(9), None] {
+            ProgressStyle::with_template(template(total)).unwrap();
+        }
     }
 
     #[test]
@@ -101,6 +119,7 @@ mod tests {
         let mut progress = Progress::default();
         progress.done = 3;
         progress.failed = 1;
-        assert_eq!(line(progress, 9), "4 of 9: 3 done, 0 needed nothing, 1 failed");
+        assert_eq!(line(progress, Some(9)), "4 of 9: 3 done, 0 needed nothing, 1 failed");
+        assert_eq!(line(progress, None), "4 so far, 1 failed");
     }
 }

@@ -7,10 +7,18 @@ use super::view::KeyView;
 
 /// A table without borders, so that `grep` and `cut` work on it; never wrapped.
 pub(crate) fn of_keys(keys: &[KeyView<'_>]) -> String {
+    of_rows(KeyView::COLUMNS, keys.iter().map(KeyView::cells))
+}
+
+/// The same of any rows.
+pub(crate) fn of_rows<const N: usize>(
+    columns: [&'static str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(KeyView::COLUMNS);
-    for key in keys {
-        table.add_row(key.cells());
+    table.load_style(NOTHING).set_header(columns);
+    for row in rows {
+        table.add_row(row);
     }
     text(&table)
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use llm_keys::model::KeyMetadata;
-use llm_keys::{Integrity, Labels, Micros, Owner};
+use llm_keys::{Integrity, KeyState, Labels, Micros, Owner};
 use serde::Serialize;
 
 /// A key's metadata with times that people and programs can read.
@@ -19,6 +19,13 @@ pub(crate) struct KeyView<'a> {
     hint: Option<&'a str>,
     labels: &'a Labels,
     expires_at: Option<String>,
+    /// In days.
+    rotate_every: Option<u32>,
+    /// What falls due.
+    due: Option<&'static str>,
+    due_at: Option<String>,
+    /// When it is deleted for good.
+    purge_at: Option<String>,
     created_at: String,
     updated_at: String,
     last_used_at: Option<String>,
@@ -40,6 +47,10 @@ impl<'a> KeyView<'a> {
             hint: key.hint.as_ref().map(|hint| hint.as_str()),
             labels: &key.labels,
             expires_at: key.expires_at.map(time),
+            rotate_every: key.rotate_every.map(|days| days.0),
+            due: what_is_due(key),
+            due_at: key.due_at.map(time),
+            purge_at: purge_at(key).map(time),
             created_at: time(key.created_at),
             updated_at: time(key.updated_at),
             last_used_at: key.last_used_at.map(time),
@@ -61,6 +72,7 @@ impl<'a> KeyView<'a> {
             ("hint", self.hint_word()),
             ("labels", self.labels_word()),
             ("expires", unless(&self.expires_at, "never")),
+            ("rotation", self.rotation_word()),
             ("created", self.created_at.clone()),
             ("updated", self.updated_at.clone()),
             ("last used", unless(&self.last_used_at, "never")),
@@ -87,6 +99,51 @@ impl<'a> KeyView<'a> {
     /// What a table of keys shows.
     pub(crate) const COLUMNS: [&'static str; 9] =
         ["SERVICE", "OWNER", "NAME", "VERSION", "STATE", "HINT", "EXPIRES", "LAST USED", "LABELS"];
+
+    /// The cells of a row about what falls due, in the order of [`Self::DUE_COLUMNS`].
+    pub(crate) fn due_cells(&self) -> [String; 7] {
+        [
+            self.due_at.clone().unwrap_or("never".to_owned()),
+            self.due.unwrap_or("-").to_owned(),
+            self.service.to_owned(),
+            self.owner.to_string(),
+            self.name.to_owned(),
+            self.version_word(),
+            self.state_cell(),
+        ]
+    }
+
+    /// What a table of keys that fall due shows.
+    pub(crate) const DUE_COLUMNS: [&'static str; 7] =
+        ["DUE", "WHAT", "SERVICE", "OWNER", "NAME", "VERSION", "STATE"];
+
+    /// The cells of a row about a deleted key, in the order of [`Self::DELETED_COLUMNS`].
+    pub(crate) fn deleted_cells(&self) -> [String; 8] {
+        [
+            self.service.to_owned(),
+            self.owner.to_string(),
+            self.name.to_owned(),
+            self.version_word(),
+            self.state_cell(),
+            self.hint_word(),
+            self.purge_at.clone().unwrap_or("never".to_owned()),
+            self.labels_word(),
+        ]
+    }
+
+    /// What a table of deleted keys shows.
+    pub(crate) const DELETED_COLUMNS: [&'static str; 8] =
+        ["SERVICE", "OWNER", "NAME", "VERSION", "STATE", "HINT", "PURGED", "LABELS"];
+
+    fn rotation_word(&self) -> String {
+        match (self.rotate_every, &self.due_at) {
+            (None, _) => "no rule".to_owned(),
+            (Some(days), Some(at)) if self.due == Some("rotation") => {
+                format!("every {days} days, due {at}")
+            }
+            (Some(days), _) => format!("every {days} days"),
+        }
+    }
 
     fn version_word(&self) -> String {
         self.version.map_or("-".to_owned(), |version| version.to_string())
@@ -117,6 +174,24 @@ impl<'a> KeyView<'a> {
         let pairs: Vec<_> =
             self.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         if pairs.is_empty() { "-".to_owned() } else { pairs.join(" ") }
+    }
+}
+
+/// What falls due with `key`, if anything does.
+fn what_is_due(key: &KeyMetadata) -> Option<&'static str> {
+    let at = key.due_at?;
+    Some(match key.state {
+        KeyState::Deleted { .. } => "purge",
+        _ if key.expires_at == Some(at) => "expiry",
+        _ => "rotation",
+    })
+}
+
+/// When a deleted key is purged.
+pub(crate) fn purge_at(key: &KeyMetadata) -> Option<Micros> {
+    match key.state {
+        KeyState::Deleted { purge_at } => Some(purge_at),
+        _ => None,
     }
 }
 

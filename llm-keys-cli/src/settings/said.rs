@@ -54,6 +54,18 @@ impl<F: Fn(&str) -> Option<OsString>> Said<F> {
             .map_err(|_| Failure::usage(format!("{whose} is not a number such as `2`")))
     }
 
+    /// How many of something are kept, at least one: of a variable or of the settings file.
+    pub(super) fn kept(&self, name: &'static str, file: Option<u32>) -> Result<Option<u32>> {
+        let text = self.text(name)?;
+        let count = text.map(|text| text.trim().parse()).transpose().map(|said| said.or(file));
+        match count {
+            Ok(Some(0)) | Err(_) => {
+                Err(Failure::usage(format!("{name} is not a number from 1 on, such as `10`")))
+            }
+            Ok(count) => Ok(count),
+        }
+    }
+
     /// A time of a variable or of the settings file, there under its key.
     pub(super) fn time(
         &self,

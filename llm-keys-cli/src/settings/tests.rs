@@ -112,3 +112,23 @@ fn what_holds_in_trouble_is_said_by_a_variable_or_the_file() {
         assert!(resolve(GlobalArgs::default(), "", &[(*name, "perhaps")]).is_err(), "{name}");
     }
 }
+
+#[test]
+fn what_is_kept_is_said_by_a_variable_or_the_file() {
+    let file = "keep_versions = 3\nkeep_deleted = \"7d\"";
+    let kept = |file: &str, variables: &[_]| {
+        resolve(GlobalArgs::default(), file, variables).map(|settings| settings.retention)
+    };
+    let day = Duration::from_secs(24 * 60 * 60);
+    assert_eq!(kept("", &[]).unwrap(), Retention::default());
+    let said = kept(file, &[]).unwrap();
+    assert_eq!((said.versions, said.deleted), (3, 7 * day));
+    let variables = [("LLM_KEYS_KEEP_VERSIONS", "1"), ("LLM_KEYS_KEEP_DELETED", "0")];
+    let said = kept(file, &variables).unwrap();
+    assert_eq!((said.versions, said.deleted), (1, Duration::ZERO));
+    for bad in ["0", "-1", "all"] {
+        assert!(kept("", &[("LLM_KEYS_KEEP_VERSIONS", bad)]).is_err(), "{bad}");
+    }
+    assert!(kept("keep_versions = 0", &[]).is_err());
+    assert!(kept("", &[("LLM_KEYS_KEEP_DELETED", "a while")]).is_err());
+}

@@ -97,22 +97,46 @@ fn an_alias_moves_and_another_key_is_allowed() {
     let allowed = must(&sandbox, &with(&["kms", "allowed", "--json"]), "");
     assert_eq!(listed(&allowed), json!([of_alias(&a), of_alias(&b)]));
 
-    // A key that the alias never meant.
-    must(&sandbox, &["--kms", &other, "store", "mistral"], "sk-c");
-    let refused = run(&sandbox, &with(&["get", "mistral"]), "");
+    // A key that the alias never meant. It cannot write among rows that it cannot verify.
+    let refused = run(&sandbox, &["--kms", &other, "store", "mistral"], "sk-c");
+    assert_eq!(refused.status.code(), Some(5), "{refused:?}");
+    must(&sandbox, &["--kms", &other, "store", "mistral", "--tenant", "acme"], "sk-c");
+    let get = with(&["get", "mistral", "--tenant", "acme"]);
+    let refused = run(&sandbox, &get, "");
     let talk = String::from_utf8(refused.stderr).unwrap();
     assert_eq!((refused.status.code(), refused.stdout.len()), (Some(5), 0), "{talk}");
     let hint = format!("llm-keys kms allow aws-kms:{other}");
     assert!(talk.contains(&hint), "{talk}");
     let hinted: Vec<_> = hint.split(' ').skip(1).collect();
     must(&sandbox, &[&ours[..], &hinted].concat(), "");
-    assert_eq!(must(&sandbox, &with(&["get", "mistral"]), ""), "sk-c");
+    assert_eq!(must(&sandbox, &get, ""), "sk-c");
     must(&sandbox, &with(&["doctor"]), "");
     let allowed = must(&sandbox, &with(&["kms", "allowed", "--json"]), "");
     let by_hand = json!({ "key": format!("aws-kms:{other}"), "alias": null });
     assert_eq!(listed(&allowed), json!([of_alias(&a), of_alias(&b), by_hand]));
     let table = must(&sandbox, &with(&["kms", "allowed"]), "");
     assert!(table.starts_with("KEY ") && table.lines().count() == 4, "{table}");
+}
+
+#[test]
+fn an_alias_moves_and_its_key_is_gone_after_something_was_stored() {
+    let sandbox = Sandbox::new();
+    let (a, b) = (create_key(), create_key());
+    let alias = sandbox.path().file_name().unwrap().to_str().unwrap().replace('.', "");
+    let alias = format!("alias/llm-keys-{alias}");
+    ask("CreateAlias", &json!({ "AliasName": alias, "TargetKeyId": id(&a) }));
+    let with = |rest: &[&'static str]| [&["--kms", &alias], rest].concat();
+    must(&sandbox, &with(&["store", "openai"]), "sk-a");
+    ask("UpdateAlias", &json!({ "AliasName": alias, "TargetKeyId": id(&b) }));
+    must(&sandbox, &with(&["store", "anthropic"]), "sk-b");
+    ask("ScheduleKeyDeletion", &json!({ "KeyId": a, "PendingWindowInDays": 7 }));
+
+    assert_eq!(must(&sandbox, &with(&["get", "anthropic"]), ""), "sk-b");
+    must(&sandbox, &with(&["store", "mistral"]), "sk-c");
+    must(&sandbox, &with(&["deactivate", "mistral"]), "");
+    // What was stored under it is lost with it.
+    let lost = run(&sandbox, &with(&["get", "openai"]), "");
+    assert_eq!(lost.status.code(), Some(5), "{lost:?}");
 }
 
 #[test]

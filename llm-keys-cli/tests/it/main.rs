@@ -1,6 +1,8 @@
 //! The program as its users run it: processes, files, pipes and terminals.
 #![cfg(test)]
 
+mod crash;
+mod deleted;
 mod hung_hsm;
 mod import;
 mod kms_allow;

@@ -17,6 +17,9 @@ use crate::sandbox::{PROGRAM, Sandbox};
 fn two_processes_store_at_once() {
     const EACH: u32 = 20;
     let sandbox = Sandbox::new();
+    // Every version is read at the end.
+    std::fs::create_dir(sandbox.home()).unwrap();
+    std::fs::write(sandbox.home().join("config.toml"), "keep_versions = 100\n").unwrap();
     let store_all = |who: &str| {
         let mut acknowledged = Vec::new();
         for n in 0..EACH {

@@ -15,7 +15,12 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// In another folder for temporary files.
+    pub(crate) fn below(parent: &Path) -> Self {
+        let folder = tempfile::tempdir_in(parent).unwrap();
         for name in ["work", "tmp"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
@@ -82,6 +87,7 @@ pub(crate) fn feed(command: Command, input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn start(mut command: Command) -> Child {
+/// Starts `command` with pipes for everything.
+pub(crate) fn start(mut command: Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }

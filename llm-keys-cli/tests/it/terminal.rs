@@ -81,7 +81,7 @@ fn delete_asks() {
     sandbox.must(&["store", "a"], KEY);
     let delete = |answer: &str| {
         let mut session = at_terminal(&sandbox, &["delete", "a"]);
-        session.exp_string("Delete default/global/a/default with all its versions").unwrap();
+        session.exp_string("Delete default/global/a/default? [y/N] ").unwrap();
         session.send_line(answer).unwrap();
         to_the_end(session)
     };
@@ -94,6 +94,90 @@ fn delete_asks() {
     let (printed, code) = delete("Y");
     assert_eq!(code, 0, "{printed}");
     assert_eq!(sandbox.run(&["get", "a"], "").status.code(), Some(3));
+}
+
+/// What is for good says so.
+#[test]
+fn what_is_lost_or_given_out_instead_is_asked_for() {
+    let sandbox = Sandbox::new();
+    for key in [KEY, "sk-test-terminal-second"] {
+        sandbox.must(&["store", "a"], key);
+    }
+    let key = "default/global/a/default";
+    let second = "sk-test-terminal-second";
+    for (args, question, refused) in [
+        (
+            &["delete", "a", "--now"][..],
+            format!("Delete {key} with all its versions, for good? [y/N] "),
+            "nothing was deleted",
+        ),
+        (
+            &["prune", "a", "--keep", "1"],
+            format!("Shred all versions of {key} but the current one, for good? [y/N] "),
+            "nothing was shredded",
+        ),
+        (
+            &["rollback", "a", "1"],
+            format!("Give out what version 1 of {key} holds instead of the current one? [y/N] "),
+            "nothing was changed",
+        ),
+    ] {
+        let asked = |answer: &str| {
+            let mut session = at_terminal(&sandbox, args);
+            session.exp_string(&question).unwrap();
+            session.send_line(answer).unwrap();
+            to_the_end(session)
+        };
+        let (printed, code) = asked("n");
+        assert_eq!(code, 2, "{printed}");
+        assert!(printed.contains(refused), "{printed}");
+        assert_eq!(sandbox.must(&["get", "a"], ""), second);
+        assert_eq!(sandbox.must(&["get", "a", "--version", "1"], ""), KEY);
+    }
+    let mut session = at_terminal(&sandbox, &["rollback", "a", "1"]);
+    session.exp_string("[y/N] ").unwrap();
+    session.send_line("y").unwrap();
+    let (printed, code) = to_the_end(session);
+    assert_eq!(code, 0, "{printed}");
+    assert_eq!(sandbox.must(&["get", "a"], ""), KEY);
+}
+
+#[test]
+fn a_rotation_asks_for_the_new_key() {
+    let sandbox = Sandbox::new();
+    sandbox.must(&["store", "a"], "sk-test-terminal-old");
+    let mut session = at_terminal(&sandbox, &["rotate", "a"]);
+    session.exp_string("Key (hidden): ").unwrap();
+    session.send_line(KEY).unwrap();
+    let (printed, code) = to_the_end(session);
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("version 2 is current") && !printed.contains("sk-test"), "{printed}");
+    assert_eq!(sandbox.must(&["get", "a"], ""), KEY);
+}
+
+#[test]
+fn accepting_shows_and_asks() {
+    let sandbox = Sandbox::new();
+    sandbox.must(&["store", "a"], KEY);
+    let edit = r#"import sqlite3; c = sqlite3.connect("../home/keys.db")
+c.executescript("update llm_keys_keys set settings = '{\"host\":\"evil.example\"}'")"#;
+    let edited = sandbox.command("python3").args(["-c", edit]).status().unwrap();
+    assert!(edited.success());
+    assert_eq!(sandbox.run(&["get", "a"], "").status.code(), Some(7));
+    let accept = |answer: &str| {
+        let mut session = at_terminal(&sandbox, &["verify", "--accept", "a"]);
+        let shown = session.exp_string("Take 1 key for good as shown").unwrap();
+        assert!(shown.contains("host=evil.example") && shown.contains("broken"), "{shown}");
+        session.send_line(answer).unwrap();
+        to_the_end(session)
+    };
+    let (printed, code) = accept("");
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("nothing was accepted"), "{printed}");
+    assert_eq!(sandbox.run(&["get", "a"], "").status.code(), Some(7));
+    let (printed, code) = accept("y");
+    assert_eq!(code, 0, "{printed}");
+    assert_eq!(sandbox.must(&["get", "a"], ""), KEY);
 }
 
 #[test]

@@ -70,24 +70,13 @@ pub(super) async fn unlock_migrations(conn: &mut MysqlConn) -> QueryResult<()> {
     diesel::select(lock).get_result::<Option<bool>>(conn).await.map(drop)
 }
 
-/// Runs the statements one after the other. Each is made whole or not at all; that one was made in
-/// a run that was broken off is no error, so the next run goes on where that one stopped.
-pub(super) async fn run_script(conn: &mut MysqlConn, text: &str) -> QueryResult<()> {
-    for statement in statements(text) {
-        match conn.batch_execute(&statement).await {
-            Err(DieselError::DatabaseError(_, said)) if is_done(said.message()) => {}
-            other => other?,
-        }
+/// Runs one statement of a migration. It is made whole or not at all; that it was made in a run that
+/// was broken off is no error, so the next run goes on where that one stopped.
+pub(super) async fn run_statement(conn: &mut MysqlConn, statement: &str) -> QueryResult<()> {
+    match conn.batch_execute(statement).await {
+        Err(DieselError::DatabaseError(_, said)) if is_done(said.message()) => Ok(()),
+        other => other,
     }
-    Ok(())
-}
-
-/// The statements of a migration: each ends with a semicolon at the end of a line.
-pub(crate) fn statements(text: &str) -> Vec<String> {
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
-    let text = lines.collect::<Vec<_>>().join("\n");
-    let all = text.split(";\n").map(|one| one.trim().trim_end_matches(';').to_owned());
-    all.filter(|one| !one.is_empty()).collect()
 }
 
 /// Whether a definition was refused because it is so already.
@@ -190,14 +179,5 @@ mod tests {
         ] {
             assert_eq!(code(message), wanted, "{message}");
         }
-    }
-
-    #[test]
-    fn a_script_is_cut_at_the_ends_of_its_statements() {
-        let text = "-- A;\nCREATE TABLE a (\n  b INT -- x\n);\n\nINSERT INTO a VALUES (';x');\n";
-        assert_eq!(
-            statements(text),
-            ["CREATE TABLE a (\n  b INT -- x\n)", "INSERT INTO a VALUES (';x')"]
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::connection::AnsiTransactionManager;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _};
 use diesel::prelude::*;
 use diesel::result::Error::DatabaseError;
 use diesel::result::{ConnectionResult, QueryResult};
@@ -52,6 +52,31 @@ pub(crate) async fn open(
 
 /// SQLite's text for `SQLITE_BUSY`.
 const LOCKED: &str = "database is locked";
+
+/// Empties the write-ahead log, whose end goes with the bytes of the old pages; `false` if a reader
+/// still needs it. In another journal mode this does nothing.
+#[expect(clippy::disallowed_methods, reason = "this is a dialect file")]
+pub(super) fn empty_log(conn: &mut SqliteConnection, wait: Duration) -> QueryResult<bool> {
+    let usual = diesel::sql_query("PRAGMA busy_timeout").get_result::<Timeout>(conn)?.timeout;
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", wait.as_millis()))?;
+    let emptied = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(conn);
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {usual}"))?;
+    emptied.map(|checkpoint: Checkpoint| checkpoint.busy == 0)
+}
+
+/// The answer of `PRAGMA busy_timeout`.
+#[derive(QueryableByName)]
+struct Timeout {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    timeout: i32,
+}
+
+/// What is used of the answer of `PRAGMA wal_checkpoint`.
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    busy: i32,
+}
 
 /// Begins a transaction with the write lock.
 pub(super) fn begin_immediate(conn: &mut SqliteConnection) -> QueryResult<()> {

@@ -26,8 +26,10 @@ const OP: &str = "store.commit";
 /// Makes `change`.
 pub(crate) async fn commit_in_txn(conn: &mut Conn, change: &Change) -> Result<()> {
     let ids = expect::check_in_txn(conn, change).await?;
+    fail_point!("commit.expected");
     for record in &change.purge {
         purge(conn, *record).await?;
+        fail_point!("commit.purged");
     }
     for row in &change.keys {
         let replaces = change
@@ -36,11 +38,13 @@ pub(crate) async fn commit_in_txn(conn: &mut Conn, change: &Change) -> Result<()
             .any(|e| matches!(e, Expect::Generation { record, .. } if *record == row.record));
         let before = ids.get(&row.record).filter(|_| replaces);
         write_key(conn, row, before).await?;
+        fail_point!("commit.key");
     }
     for row in &change.versions {
         // A key that is new in this change has no versions yet.
         let fresh = !ids.contains_key(&row.record);
         write_version(conn, row, fresh).await?;
+        fail_point!("commit.version");
     }
     for row in &change.system {
         let fresh = change.expect.iter().any(|e| {
@@ -48,9 +52,13 @@ pub(crate) async fn commit_in_txn(conn: &mut Conn, change: &Change) -> Result<()
                 if *tenant == row.tenant && *name == row.name)
         });
         write_system(conn, row, fresh).await?;
+        fail_point!("commit.system");
     }
     changes::record_in_txn(conn, &touched(change, &ids)).await?;
-    events::record_in_txn(conn, &change.events).await
+    fail_point!("commit.changes");
+    events::record_in_txn(conn, &change.events).await?;
+    fail_point!("commit.events");
+    Ok(())
 }
 
 /// The keys that `change` writes or purges, under every id they had before or have after.
@@ -115,6 +123,7 @@ async fn purge(conn: &mut Conn, record: Uuid) -> Result<()> {
         diesel::delete(versions::table.filter(versions::record.eq(&record))).execute(conn).await
     })
     .map_err(|error| failed(OP, error))?;
+    fail_point!("commit.purged-versions");
     on_backend!(conn, |conn| diesel::delete(keys::table.find(&record)).execute(conn).await)
         .map_err(|error| failed(OP, error))?;
     Ok(())

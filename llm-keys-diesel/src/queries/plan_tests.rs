@@ -15,6 +15,7 @@ use super::expect::{key_of_record, record_of};
 use super::key_due::{between, rest_of as rest_of_due, until};
 use super::key_find::{key_with_current, one_version};
 use super::key_list::{OwnerRange, Range, page, page_of_owner};
+use super::key_scan::later_records;
 use super::system::one_system;
 use super::version_list::{all_versions, later_than, rest_of};
 use crate::migrate::SQLITE_MIGRATIONS;
@@ -74,6 +75,12 @@ fn every_page_seeks() {
         let filter = filter.service(service());
         assert!(OwnerRange::of(&filter, None).is_none(), "a range of paths is enough");
     }
+}
+
+#[test]
+fn a_scan_of_keys_seeks_by_record() {
+    let plan = plan(&later_records("a", 100));
+    assert_seeks(&plan, "(record>?)");
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) fn in_order(uses: &[Use]) -> Vec<Use> {
 pub(crate) async fn touch_in_txn(conn: &mut Conn, uses: &[Use]) -> Result<()> {
     for one in uses {
         touch_one(conn, one).await?;
+        fail_point!("touch.one");
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use llm_keys::error::{Error, Result};
 use llm_keys::model::{Days, Hint, KeyRow, RowMac, Settings, TemplateRef};
+use llm_keys::store::ScannedKey;
 use llm_keys::{KeyId, KeyName, KeyState, Labels, Micros, Owner, Service, Tenant};
 
 use super::{damaged, micros_column, record, version, version_column};
@@ -124,6 +125,18 @@ pub(crate) struct StoredKey {
     updated_at: i64,
     last_used_at: Option<i64>,
     mac: Option<Vec<u8>>,
+}
+
+impl StoredKey {
+    /// What a scan says of the row, whether it can be read or not.
+    pub(crate) fn scanned(self) -> ScannedKey {
+        let Self { record, tenant, owner_kind, owner_id, service, name, .. } = &self;
+        let owner = if owner_id.is_empty() { "" } else { ":" };
+        let name = format!("{tenant}/{owner_kind}{owner}{owner_id}/{service}/{name}");
+        // What cannot be read may hold anything.
+        let name = name.replace(char::is_control, " ");
+        ScannedKey { place: record.clone(), name, row: self.try_into() }
+    }
 }
 
 impl TryFrom<StoredKey> for KeyRow {

@@ -20,6 +20,8 @@ mod follow;
 mod names;
 mod plaintext;
 mod processes;
+mod purged;
 mod runtime;
 mod schema;
 mod servers;
+mod tampered;

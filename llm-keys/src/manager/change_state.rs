@@ -36,6 +36,7 @@ impl Core {
             }
             key.state = state;
             let version = key.current;
+            fail_point!("state.planned");
             match self.write(Draft::of(key, current), action, version, &caller).await {
                 Ok(key) => return Ok(Some(KeyMetadata::of(key, Integrity::Verified))),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}

@@ -36,6 +36,7 @@ impl Core {
             let purge_at = self.clock.now().saturating_add(self.retention.deleted);
             key.state = KeyState::Deleted { purge_at };
             let version = key.current;
+            fail_point!("delete.planned");
             match self.write(Draft::of(key, current), action, version, caller).await {
                 Ok(_) => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -69,6 +70,7 @@ impl Core {
         let action = Action::KeyPurge;
         let event = self.change_event(action, row, row.current, caller);
         self.record(&event).await?;
+        fail_point!("purge.recorded");
         let change = Change {
             expect: vec![Place::of(row).expected()],
             purge: vec![row.record],
@@ -76,7 +78,10 @@ impl Core {
             ..Change::default()
         };
         match Self::commit(self, &row.id, change).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                fail_point!("purge.done");
+                Ok(())
+            }
             Err(error) => Err(self.failed(action, &row.id, caller, error).await),
         }
     }
@@ -104,6 +109,7 @@ impl Core {
             // must not come back into use unseen.
             key.state = KeyState::Inactive;
             let version = key.current;
+            fail_point!("undelete.planned");
             match self.write(Draft::of(key, current), action, version, &caller).await {
                 Ok(key) => return Ok(Some(KeyMetadata::of(key, Integrity::Verified))),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}

@@ -4,11 +4,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
+use super::verified::row_fault;
 use super::write::Place;
 use crate::clock::Micros;
 use crate::error::{ErrorKind, Result};
 use crate::event::Action;
-use crate::model::{Integrity, KeyMetadata, KeyRow, KeyState, PageSize, Tenant};
+use crate::model::{KeyMetadata, KeyRow, KeyState, PageSize, Tenant};
 use crate::store::Change;
 
 /// What [`EnvelopeKeyManager::tend`] did.
@@ -23,14 +24,25 @@ pub struct Tended {
 
 impl EnvelopeKeyManager {
     /// Does what is due with the keys of all tenants: purges those that were deleted long enough
-    /// ago, and tells once, by an event, of those that expired or fell due for rotation. Where
-    /// several processes do it at once, an event may come twice. A manager inside a Tokio runtime
-    /// does it by itself, every [`tend_every`](super::Builder::tend_every).
+    /// ago, where their rows are as they were written, and tells once, by an event, of those that
+    /// expired or fell due for rotation. Where several processes do it at once, an event may come
+    /// twice. A manager inside a Tokio runtime does it by itself, every
+    /// [`tend_every`](super::Builder::tend_every).
     ///
     /// # Errors
     /// `Store`, `EventSink` if that part fails; then the rest waits for the next time.
     pub async fn tend(&self) -> Result<Tended> {
         self.core.tend().await
+    }
+
+    /// A little of the same, for a program that has other work to do and then ends: at most `most`
+    /// keys, out of one page that one query finds. Where a page full of keys that everybody was told
+    /// of stands before a key, only [`tend`](Self::tend) gets to that.
+    ///
+    /// # Errors
+    /// As for [`tend`](Self::tend).
+    pub async fn tend_some(&self, most: u64) -> Result<Tended> {
+        self.core.tend_some(most).await
     }
 
     /// The keys of `tenant` for which something falls due before `before`, the most urgent first;
@@ -53,8 +65,7 @@ impl EnvelopeKeyManager {
 
 impl Core {
     async fn tend(self: &Arc<Self>) -> Result<Tended> {
-        // Due is what was due a moment ago: `before` excludes the moment itself.
-        let before = Micros(self.clock.now().0.saturating_add(1));
+        let before = self.due_now();
         let mut done = Tended::default();
         let mut after = None;
         loop {
@@ -62,20 +73,41 @@ impl Core {
             let Some(last) = page.last() else { return Ok(done) };
             after = last.due_at.map(|at| (at, last.record));
             for row in page {
-                match self.tend_one(row, &mut done).await {
-                    // Somebody changed it meanwhile, or tends it, too.
-                    Err(error) if error.kind() == ErrorKind::Conflict => {}
-                    tended => tended?,
-                }
+                self.tend_one(row, &mut done).await?;
             }
         }
     }
 
+    async fn tend_some(self: &Arc<Self>, most: u64) -> Result<Tended> {
+        let mut done = Tended::default();
+        for row in self.store.key_due(self.due_now(), None, page_size()?).await? {
+            if done.purged.saturating_add(done.told) >= most {
+                break;
+            }
+            self.tend_one(row, &mut done).await?;
+        }
+        Ok(done)
+    }
+
+    /// Due is what was due a moment ago: `before` excludes the moment itself.
+    fn due_now(&self) -> Micros {
+        Micros(self.clock.now().0.saturating_add(1))
+    }
+
     async fn tend_one(self: &Arc<Self>, row: KeyRow, done: &mut Tended) -> Result<()> {
+        match self.do_what_is_due(row, done).await {
+            // Somebody changed it meanwhile, or tends it, too.
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            tended => tended,
+        }
+    }
+
+    async fn do_what_is_due(self: &Arc<Self>, row: KeyRow, done: &mut Tended) -> Result<()> {
         let caller = Arc::clone(&self.caller);
         if matches!(row.state, KeyState::Deleted { .. }) {
-            if self.integrity(&row) == Integrity::Broken {
-                tracing::warn!(key = %row.id, "an edited row asks for the purge of its key");
+            // What is purged is gone: only a row that is as it was written is reason enough.
+            if let Err(error) = self.check_before_purge(&row).await {
+                tracing::warn!(key = %row.id, ?error, "not purged: its row is not verified");
                 return Ok(());
             }
             self.purge(&row, &caller).await?;
@@ -91,6 +123,14 @@ impl Core {
             done.told += 1;
         }
         Ok(())
+    }
+
+    async fn check_before_purge(&self, row: &KeyRow) -> Result<()> {
+        let keys = self.mac_keys(&row.id.tenant).await?;
+        match keys.is_key(row) {
+            true => Ok(()),
+            false => Err(row_fault("the key's row is not as it was written")),
+        }
     }
 
     /// Tends the keys every `every`, for as long as the manager is there.

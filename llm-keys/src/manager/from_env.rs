@@ -7,6 +7,7 @@ use super::builder::CacheOptions;
 use super::envelope_manager::EnvelopeKeyManager;
 use super::first_use::first_use;
 use super::follow::{FollowOptions, Follows};
+use super::options::Retention;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::kms::{FromUri, KmsSet};
@@ -27,6 +28,8 @@ impl EnvelopeKeyManager {
     /// | `LLM_KEYS_FOLLOW_CHANGES` | whether changes by other processes are followed: `true` or `false` | if the storage is shared |
     /// | `LLM_KEYS_FOLLOW_INTERVAL` | how often they are looked for | `500ms` |
     /// | `LLM_KEYS_MAX_REVOCATION_LAG` | how long a cached key is served without word from the storage | `5s` |
+    /// | `LLM_KEYS_KEEP_VERSIONS` | how many versions of a key keep their secret, at least 1 | `10` |
+    /// | `LLM_KEYS_KEEP_DELETED` | how long a deleted key can be undeleted; 0: deleting is for good | `30d` |
     /// | `LLM_KEYS_HOME` | the folder of the embedded default | the XDG folders |
     ///
     /// # Errors
@@ -61,11 +64,19 @@ impl EnvelopeKeyManager {
         if let Some(lag) = variable("LLM_KEYS_MAX_REVOCATION_LAG")? {
             follow = follow.max_revocation_lag(parse_ttl(&lag)?);
         }
+        let mut retention = Retention::default();
+        if let Some(versions) = variable("LLM_KEYS_KEEP_VERSIONS")? {
+            retention = retention.versions(parse_kept(&versions)?);
+        }
+        if let Some(deleted) = variable("LLM_KEYS_KEEP_DELETED")? {
+            retention = retention.deleted(parse_ttl(&deleted)?);
+        }
         Self::builder()
             .kms(kms)
             .store(store)
             .cache(cache)
             .follow_changes(follow)
+            .retention(retention)
             .readable_context(switch("LLM_KEYS_KMS_READABLE_CONTEXT")?)
             .check_on_start(switch("LLM_KEYS_CHECK_ON_START")?)
             .build()
@@ -112,6 +123,12 @@ fn parse_quorum(text: &str) -> Result<usize> {
     text.trim()
         .parse()
         .map_err(|_| Error::invalid("manager.from_env", "LLM_KEYS_KMS_QUORUM is no number"))
+}
+
+fn parse_kept(text: &str) -> Result<u32> {
+    text.trim().parse().ok().filter(|versions| *versions > 0).ok_or_else(|| {
+        Error::invalid("manager.from_env", "LLM_KEYS_KEEP_VERSIONS is no number from 1 on")
+    })
 }
 
 fn switch(name: &'static str) -> Result<bool> {
@@ -166,6 +183,8 @@ mod tests {
         assert!(parse_follows("5s").is_err());
         assert_eq!(parse_ttl("500ms").unwrap(), FollowOptions::default().interval);
         assert_eq!(parse_quorum("2").unwrap(), 2);
+        assert_eq!(parse_kept(" 3 ").unwrap(), 3);
+        assert!(parse_kept("0").is_err() && parse_kept("all").is_err());
         assert!(parse_quorum("-1").is_err() && parse_quorum("most").is_err());
     }
 }

@@ -2,7 +2,9 @@
 
 use super::envelope_manager::Core;
 use crate::error::Result;
-use crate::model::{Cursor, KeyFilter, KeyId, KeyMetadata, KeyRow, KeyState, Page, PageSize};
+use crate::model::{
+    Cursor, Integrity, KeyFilter, KeyId, KeyMetadata, KeyRow, KeyState, Page, PageSize,
+};
 
 impl Core {
     pub(super) async fn list(
@@ -18,8 +20,11 @@ impl Core {
 
     pub(super) async fn metadata(&self, id: &KeyId) -> Result<Option<KeyMetadata>> {
         let found = self.store.key_find(id).await?.map(|(row, _)| row);
-        let there = found.filter(|row| !matches!(row.state, KeyState::Deleted { .. }));
-        Ok(there.map(|row| self.shown(row)))
+        let shown = found.map(|row| self.shown(row));
+        // A row that somebody edited to be deleted must not look like no row.
+        Ok(shown.filter(|key| {
+            !matches!(key.state, KeyState::Deleted { .. }) || key.integrity == Integrity::Broken
+        }))
     }
 
     pub(super) fn shown(&self, row: KeyRow) -> KeyMetadata {

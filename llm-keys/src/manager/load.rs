@@ -37,7 +37,8 @@ impl Core {
         if key.current == Some(version) {
             return self.open_current(id.clone(), &key, current, asked_at).await;
         }
-        self.mac_keys(&id.tenant).await?.check(id, &key, current.as_ref())?;
+        let keys = self.mac_keys(&id.tenant).await?;
+        self.check_rows(&keys, id, &key, current.as_ref()).await?;
         match self.find_version(&key, version).await? {
             None => Ok(None),
             Some(row) if row.state == VersionState::Shredded => Ok(None),
@@ -79,11 +80,14 @@ impl Core {
                 (keys?, Some(opened))
             }
         };
-        keys.check(&id, key, current.as_ref())?;
+        self.check_rows(&keys, &id, key, current.as_ref()).await?;
         if !self.is_readable(key)? {
             return Ok(None);
         }
-        let (Some(row), Some(checked)) = (row, checked) else { return Ok(None) };
+        let (Some(row), Some(checked)) = (row, checked) else {
+            // It had expired when this began, and the clock was put back since; or there is none.
+            return if key.current.is_some() { Err(expired()) } else { Ok(None) };
+        };
         if matches!(row.state, VersionState::Pending | VersionState::Shredded) {
             return Err(row_fault("the key's current version is not one that can be read"));
         }

@@ -1,10 +1,15 @@
 //! The system record that holds the keys of row MACs: one for each tenant, made by whoever stores
 //! the tenant's first key.
 //!
-//! It is opened once for each manager and tenant, beside the first unwrap of a key.
+//! It is opened once for each manager and tenant, beside the first unwrap of a key. Whether another
+//! process has replaced it is looked at by who writes, at most once a second, and by who finds a row
+//! that does not fit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::envelope_manager::{Core, EnvelopeKeyManager};
 use super::pins::locked;
@@ -12,10 +17,13 @@ use super::row_mac::MacKeys;
 use super::system_record::Renewal;
 use crate::context::EncryptionContext;
 use crate::error::{Error, ErrorKind, IntegrityFault, Result};
-use crate::model::{KeyFilter, PageSize, SystemName, Tenant};
+use crate::model::{KeyFilter, PageSize, SystemName, Tenant, Version};
 use crate::store::SystemRow;
 
 const OP: &str = "manager.row_mac";
+
+/// How long a writer trusts that the record is as it was.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the record is called.
 pub(super) const NAME: &str = "row-mac";
@@ -50,6 +58,9 @@ struct Slot {
 #[derive(Default, Debug)]
 struct Open {
     keys: Option<Arc<MacKeys>>,
+    /// Which state of the record they are from, and when that was last seen to be the stored one.
+    place: Option<(Uuid, Version)>,
+    seen: Duration,
     /// Whether a writer has seen to it that the record is sealed under the keys of today.
     renewed: bool,
     /// How often opening failed, and how the last time.
@@ -72,6 +83,13 @@ impl MacKeyring {
         let slot = Arc::<Slot>::default();
         slots.insert(tenant.clone(), Arc::clone(&slot));
         slot
+    }
+
+    /// The keys of `tenant` are those of `row`.
+    fn note(&self, tenant: &Tenant, row: &SystemRow, now: Duration) {
+        let slot = self.slot(tenant);
+        let mut open = locked(&slot.open);
+        (open.place, open.seen) = (Some((row.record, row.version)), now);
     }
 
     /// From now on these are the keys of `tenant`.
@@ -108,9 +126,35 @@ impl Core {
 
     async fn find_mac_keys(&self, tenant: &Tenant) -> Result<Option<Arc<MacKeys>>> {
         match self.store.system_find(tenant, &SystemName::new(NAME)?).await? {
-            Some(row) => self.open_mac_keys(&row).await.map(Some),
+            Some(row) => {
+                let keys = self.open_mac_keys(&row).await?;
+                self.mac_keyring.note(tenant, &row, self.clock.monotonic());
+                Ok(Some(keys))
+            }
             None => Ok(None),
         }
+    }
+
+    /// The keys of `tenant` as they are stored now, if that was not looked at within a second.
+    pub(super) async fn fresh_mac_keys(&self, tenant: &Tenant) -> Result<Option<Arc<MacKeys>>> {
+        let slot = self.mac_keyring.slot(tenant);
+        let _one = slot.opening.lock().await;
+        let now = self.clock.monotonic();
+        let known = {
+            let open = locked(&slot.open);
+            if open.keys.is_some() && now < open.seen.saturating_add(LOOK_EVERY) {
+                return Ok(open.keys.clone());
+            }
+            open.place
+        };
+        let row = self.store.system_find(tenant, &SystemName::new(NAME)?).await?;
+        let Some(row) = row else { return Ok(None) };
+        if known != Some((row.record, row.version)) {
+            let keys = self.open_mac_keys(&row).await?;
+            locked(&slot.open).keys = Some(keys);
+        }
+        self.mac_keyring.note(tenant, &row, now);
+        Ok(locked(&slot.open).keys.clone())
     }
 
     /// The keys for a row of `tenant` that is about to be written; made where the tenant has none
@@ -121,7 +165,9 @@ impl Core {
     /// would be refused. Else as for storing a key.
     pub(super) async fn mac_keys_to_write(&self, tenant: &Tenant) -> Result<Arc<MacKeys>> {
         let found = self.open_once(tenant, async || self.find_or_make_mac_keys(tenant).await).await;
-        let keys = found?.ok_or_else(missing)?;
+        found?.ok_or_else(missing)?;
+        // What is signed by keys that were replaced would be refused by all others.
+        let keys = self.fresh_mac_keys(tenant).await?.ok_or_else(missing)?;
         // What is written under the new key of an alias must not need the old one for the record's
         // sake. A KMS that was put in the place of another gets the record by a rewrap, and not
         // before every process can read with it.
@@ -172,27 +218,42 @@ impl Core {
     ) -> Result<Arc<MacKeys>> {
         let keys = Arc::new(MacKeys::generate(&*self.random)?);
         self.seal_mac_keys(tenant, old, Renewal::Always, &keys).await?;
+        if let Some(row) = self.store.system_find(tenant, &SystemName::new(NAME)?).await?
+            && old.map(|old| (old.record, old.version)) != Some((row.record, row.version))
+        {
+            self.mac_keyring.note(tenant, &row, self.clock.monotonic());
+        }
         Ok(keys)
     }
 
     /// Seals every record of row MAC keys anew that is not sealed under all keys that are written
     /// under now. That it cannot be done now is no harm: it opens as before.
     pub(super) async fn renew_mac_keys(&self) {
-        match self.try_to_renew_mac_keys().await {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
-            Err(error) => tracing::warn!(?error, "row MAC keys could not be sealed anew"),
+        let rows = match self.mac_key_records().await {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(?error, "row MAC keys could not be sealed anew");
+                return;
+            }
+        };
+        // One tenant's trouble is not the others'.
+        for row in rows {
+            match self.try_to_renew(&row).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => {
+                    tracing::warn!(tenant = %row.tenant, ?error, "row MAC keys not sealed anew");
+                }
+            }
         }
     }
 
-    async fn try_to_renew_mac_keys(&self) -> Result<()> {
-        for row in self.mac_key_records().await? {
-            if !self.lacking(&row.envelope)?.is_empty() {
-                let keys = self.open_mac_keys(&row).await?;
-                self.seal_mac_keys(&row.tenant, Some(&row), Renewal::IfBetter, &keys).await?;
-            }
+    async fn try_to_renew(&self, row: &SystemRow) -> Result<()> {
+        if self.lacking(&row.envelope)?.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let keys = self.open_mac_keys(row).await?;
+        self.seal_mac_keys(&row.tenant, Some(row), Renewal::IfBetter, &keys).await
     }
 
     /// The records of all tenants.
@@ -218,7 +279,10 @@ impl Core {
         let place = (tenant.clone(), SystemName::new(NAME)?);
         let Some(draft) = self.draft_system(place, old, renewal).await? else { return Ok(()) };
         self.record_aliases().await?;
-        self.write_system(draft, &keys.serialize()?).await
+        fail_point!("row-mac.drafted");
+        self.write_system(draft, &keys.serialize()?).await?;
+        fail_point!("row-mac.written");
+        Ok(())
     }
 
     /// What `open` gives, once for each tenant: who comes while another opens waits for it and
@@ -261,7 +325,7 @@ impl Core {
 pub(super) fn missing() -> Error {
     let fault = ErrorKind::Integrity(IntegrityFault::Row);
     Error::new(fault, OP, "the record of row MAC keys is missing, though keys are stored").with_hint(
-        "put it back from a backup of the database; without one, `llm-keys verify --accept` makes \
-         a new one, after you have looked at every key",
+        "put it back from a backup of the database; without one, `llm-keys verify --accept-all` \
+         makes a new one, after you have looked at every key",
     )
 }

@@ -43,6 +43,7 @@ impl Core {
                 self.record(&self.change_event(action, &draft.key, version, &caller)).await?;
                 return Ok(Some(0));
             }
+            fail_point!("prune.planned");
             match self.write(draft, action, version, &caller).await {
                 Ok(_) => return Ok(Some(shredded)),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}

@@ -24,6 +24,7 @@ use crate::error::Result;
 
 pub use self::options::{KeptVersions, OnProgress, Progress, ResealOptions, RewrapOptions};
 pub use self::plan::{RewrapPlan, Under};
+pub(super) use self::report::ends_the_walk;
 pub use self::report::{Failed, Item, RewrapReport};
 
 mod key;
@@ -65,10 +66,13 @@ impl EnvelopeKeyManager {
     /// changed. What stops it later is in the report.
     pub async fn rewrap(&self, options: &RewrapOptions) -> Result<RewrapReport> {
         let targets = self.core.probe().await?;
+        // What is wrapped under a key that an alias means is lost with the alias if nobody notes it.
+        self.core.record_aliases().await?;
         // The record of allowed KMS keys first: who reads with the old settings learns the new keys
         // from it. The others last: until then, every key of this storage opens with the old ones.
         let mut report = RewrapReport::default();
         self.core.rewrap_pins(&targets, options, &mut report).await;
+        fail_point!("rewrap.pins-done");
         if report.stopped.is_none() {
             let work = key::Work::rewrap(targets.clone(), options);
             let keys = self.core.scan(options.page).boxed();
@@ -76,6 +80,7 @@ impl EnvelopeKeyManager {
                 .run(keys, &mut report)
                 .await;
         }
+        fail_point!("rewrap.keys-done");
         if report.stopped.is_none() {
             self.core.rewrap_system(&targets, options, &mut report).await;
         }
@@ -92,6 +97,7 @@ impl EnvelopeKeyManager {
     /// As for [`rewrap`](Self::rewrap).
     pub async fn reseal(&self, options: &ResealOptions) -> Result<RewrapReport> {
         self.core.probe().await?;
+        self.core.record_aliases().await?;
         self.core.ensure_sentinel().await?;
         let mut report = RewrapReport::default();
         let work = key::Work::reseal(options);

@@ -35,6 +35,7 @@ impl Core {
                 Ok(plan) => plan,
                 Err(error) => return Err(self.failed(action, id, &caller, error).await),
             };
+            fail_point!("rollback.planned");
             match self.write(draft, action, Some(version), &caller).await {
                 Ok(_) => return Ok(Some(version)),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -56,6 +57,7 @@ impl Core {
             return Err(Error::invalid(OP, detail));
         }
         let secret = self.open_old(&row, to).await?;
+        fail_point!("rollback.opened");
         let mut caller = caller.clone();
         if caller.reason.is_none() {
             caller.reason = Some(Reason::new(format!("rollback to version {to}"))?);
@@ -84,6 +86,10 @@ impl Core {
             let detail = format!("version {version} was shredded");
             return Err(Error::invalid(OP, detail).with_hint("`llm-keys history` lists them"));
         };
+        if row.state == VersionState::Pending {
+            let detail = format!("version {version} is pending: its rotation has not ended");
+            return Err(Error::invalid(OP, detail));
+        }
         let context = EncryptionContext::of_key(&key.id, row.record, row.version);
         ApiKey::try_from(self.unseal_checked(&Checked::new(envelope, context)?).await?)
     }

@@ -43,6 +43,7 @@ impl Core {
         let Some((row, version)) = self.begin_rotation(id, key, options, &caller).await? else {
             return self.missing(Action::KeyRotate, id, &caller).await.map(|()| None);
         };
+        fail_point!("rotate.pending");
         if let Some(test) = &self.rotation_test {
             let settings = options.store.settings.as_ref().unwrap_or(&row.settings);
             if let Err(error) = test.test(id, key, settings).await {
@@ -52,7 +53,17 @@ impl Core {
                 return Err(self.failed(Action::KeyRotate, id, &caller, error).await);
             }
         }
-        self.finish_rotation(id, key, version, options, &caller).await.map(Some)
+        fail_point!("rotate.tested");
+        let versions = (row.current, version);
+        let done = self.finish_rotation(id, key, versions, options, &caller).await;
+        if let Err(error) = &done
+            && error.kind() == ErrorKind::Conflict
+            && let Err(error) = self.abandon_rotation(id, version, &caller).await
+        {
+            tracing::warn!(key = %id, %version, ?error, "a pending version is left behind");
+        }
+        fail_point!("rotate.done");
+        done.map(Some)
     }
 
     /// Phase one: the new version is there, and not current.
@@ -71,6 +82,7 @@ impl Core {
                 Err(error) => return Err(self.failed(action, id, caller, error).await),
             };
             let version = draft.key.latest;
+            fail_point!("rotate.begin-planned");
             match self.write(draft, action, version, caller).await {
                 Ok(row) => return Ok(row.latest.map(|version| (row, version))),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -93,9 +105,14 @@ impl Core {
         // Those that an earlier rotation left behind.
         let mut others = Vec::new();
         for version in row.kept.versions().filter(|version| Some(*version) != row.current) {
-            match self.find_version(&row, version).await? {
-                Some(old) if old.state == VersionState::Pending => others.push(shredded(old)),
-                _ => {}
+            match self.find_version(&row, version).await {
+                Ok(Some(old)) if old.state == VersionState::Pending => others.push(shredded(old)),
+                Ok(_) => {}
+                // It stays refused, and stands in nobody's way.
+                Err(error) if matches!(error.kind(), ErrorKind::Integrity(_)) => {
+                    tracing::warn!(key = %row.id, %version, ?error, "passed over");
+                }
+                Err(error) => return Err(error),
             }
         }
         let pending = self.seal_next(&mut row, key, caller).await?;
@@ -111,16 +128,17 @@ impl Core {
         self: &Arc<Self>,
         id: &KeyId,
         key: &ApiKey,
-        version: Version,
+        (before, version): (Option<Version>, Version),
         options: &RotateOptions,
         caller: &Arc<Caller>,
     ) -> Result<Version> {
         let action = Action::KeyRotate;
         for _ in 0..ATTEMPTS {
-            let draft = match self.plan_current(id, key, version, options).await {
+            let draft = match self.plan_current(id, key, (before, version), options).await {
                 Ok(draft) => draft,
                 Err(error) => return Err(self.failed(action, id, caller, error).await),
             };
+            fail_point!("rotate.finish-planned");
             match self.write(draft, action, Some(version), caller).await {
                 Ok(_) => return Ok(version),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -134,7 +152,7 @@ impl Core {
         &self,
         id: &KeyId,
         key: &ApiKey,
-        version: Version,
+        (before, version): (Option<Version>, Version),
         options: &RotateOptions,
     ) -> Result<Draft> {
         let (mut row, old) = self.find_key(id).await?.ok_or_else(overtaken)?;
@@ -142,7 +160,11 @@ impl Core {
             Some(_) => self.find_version(&row, version).await?.ok_or_else(overtaken)?,
             None => return Err(overtaken()),
         };
-        if !Self::is_there(row.state) || pending.state != VersionState::Pending {
+        // What somebody stored meanwhile, perhaps because this key had leaked, is not overridden.
+        if !Self::is_there(row.state)
+            || pending.state != VersionState::Pending
+            || row.current != before
+        {
             return Err(overtaken());
         }
         row.current = Some(version);
@@ -193,6 +215,6 @@ fn shredded(row: VersionRow) -> VersionRow {
 }
 
 fn overtaken() -> Error {
-    Error::new(ErrorKind::Conflict, OP, "another rotation or a deletion overtook this one")
+    Error::new(ErrorKind::Conflict, OP, "another change of the key overtook the rotation")
         .with_hint("look at the key's history, and rotate again if that is still wanted")
 }

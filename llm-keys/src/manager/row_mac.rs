@@ -9,7 +9,7 @@
 //! length as `u32` and its bytes, a number is eight bytes, both big-endian; a column that may be
 //! missing has a byte before it that says whether it is there.
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use uuid::Uuid;
 
 use crate::clock::Micros;
@@ -30,10 +30,12 @@ const KEY: usize = 32;
 const FORMAT: u8 = 1;
 
 impl MacKeys {
-    /// One new key.
+    /// One new key. Its number is random, so that it is hardly ever taken for one that it replaces.
     pub(super) fn generate(random: &dyn Random) -> Result<Self> {
         let key = SecretBytes::fill_with(KEY, |key| random.fill(key))?;
-        Ok(Self(vec![(1, key)]))
+        let mut number = [0; 1];
+        random.fill(&mut number)?;
+        Ok(Self(vec![(number[0], key)]))
     }
 
     /// The content of the record: a byte for the format, then for each key its number and its bytes.
@@ -104,6 +106,19 @@ impl MacKeys {
 fn unreadable() -> Error {
     let fault = ErrorKind::Integrity(IntegrityFault::Row);
     Error::new(fault, "manager.row_mac", "the record of row MAC keys cannot be read")
+}
+
+/// What a checkpoint says of a key: SHA-256 over all that is in the MACs of its rows.
+pub(super) fn fingerprint(key: &KeyRow, versions: &[VersionRow]) -> [u8; 32] {
+    let mut out = Encoder::of("llm-keys/checkpoint/1/key");
+    out.bytes(&key_bytes(key));
+    out.number(u64::try_from(versions.len()).unwrap_or(u64::MAX));
+    for row in versions {
+        out.bytes(&version_bytes(row));
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, &out.0).as_ref());
+    hash
 }
 
 /// Every column of a key row but `last_used_at`, `due_told` and `mac`: taken apart field by field,
@@ -231,5 +246,6 @@ impl Encoder {
     }
 }
 
+pub(super) mod checkpoint;
 #[cfg(test)]
 mod tests;

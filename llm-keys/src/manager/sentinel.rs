@@ -180,7 +180,10 @@ impl Core {
         };
         let Some(draft) = self.draft_system(place()?, row, renewal).await? else { return Ok(()) };
         self.record_aliases().await?;
-        self.write_system(draft, &SecretBytes::copy_from(CONTENT)).await
+        fail_point!("sentinel.drafted");
+        self.write_system(draft, &SecretBytes::copy_from(CONTENT)).await?;
+        fail_point!("sentinel.written");
+        Ok(())
     }
 }
 

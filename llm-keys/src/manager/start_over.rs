@@ -11,12 +11,11 @@ use crate::store::SystemRow;
 const OP: &str = "manager.start_over";
 
 impl EnvelopeKeyManager {
-    /// Replaces the record of allowed KMS keys, the sentinel and the row MAC keys, where they cannot
-    /// be opened because the KMS key that they were sealed under is gone, disabled, or none of the
-    /// configured ones. The new record lists `keys`, and the keys that are written under now; what
-    /// aliases meant before, and what else was allowed, is forgotten with the old one. Where row MAC
-    /// keys were lost, the rows of that tenant are refused until somebody has looked at them and
-    /// accepted them.
+    /// Replaces the record of allowed KMS keys, and the sentinel, where they cannot be opened
+    /// because the KMS key that they were sealed under is gone, disabled, or none of the configured
+    /// ones. The new record lists `keys`, and the keys that are written under now; what aliases
+    /// meant before, and what else was allowed, is forgotten with the old one. Row MAC keys stay as
+    /// they are: with new ones all rows would be refused.
     ///
     /// To be called only by somebody who knows that the configured KMS keys are the right ones.
     ///
@@ -36,8 +35,7 @@ impl Core {
         let one = self.pinned.recording.lock().await;
         let lost_pins = self.lost_pins().await?;
         let lost_sentinel = self.lost_sentinel().await?;
-        let lost_mac_keys = self.lost_mac_keys().await?;
-        if lost_pins.is_none() && lost_sentinel.is_none() && lost_mac_keys.is_empty() {
+        if lost_pins.is_none() && lost_sentinel.is_none() {
             return Err(Error::invalid(OP, "the records open: there is nothing to start over")
                 .with_hint("to allow a key, leave `--start-over` out"));
         }
@@ -61,11 +59,6 @@ impl Core {
         if let Some(row) = lost_sentinel {
             self.write_sentinel(Some((&row, Renewal::Always))).await?;
         }
-        for row in lost_mac_keys {
-            tracing::warn!(tenant = %row.tenant, "lost row MAC keys are replaced");
-            let keys = self.write_mac_keys(&row.tenant, Some(&row)).await?;
-            self.mac_keyring.put(&row.tenant, &keys);
-        }
         Ok(pins)
     }
 
@@ -83,17 +76,6 @@ impl Core {
         let Some(row) = self.store.system_find(&tenant, &name).await? else { return Ok(None) };
         let lost = is_lost(self.open_sentinel(&row).await)?;
         Ok(lost.then_some(row))
-    }
-
-    /// The records of row MAC keys that are lost.
-    async fn lost_mac_keys(&self) -> Result<Vec<SystemRow>> {
-        let mut lost = Vec::new();
-        for row in self.mac_key_records().await? {
-            if is_lost(self.open_mac_keys(&row).await.map(drop))? {
-                lost.push(row);
-            }
-        }
-        Ok(lost)
     }
 }
 

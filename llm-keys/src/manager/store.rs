@@ -54,7 +54,9 @@ impl Core {
             Ok(plan) => plan,
             Err(error) => return Err(self.failed(Action::KeyStore, id, caller, error).await),
         };
+        fail_point!("store.planned");
         self.write(draft, Action::KeyStore, Some(version), caller).await?;
+        fail_point!("store.done");
         Ok(version)
     }
 

@@ -49,6 +49,7 @@ impl Core {
         let context = EncryptionContext::of_system(&tenant, &name, record, version);
         let kms_context = KmsContext { context: &context, readable: self.readable };
         let generated = self.kms.generate(kms_context, &*self.random).await?;
+        fail_point!("system.drafted");
         if let (Some(old), Renewal::IfBetter) = (old, renewal)
             && !self.is_better(&generated.wrapped, &old.envelope)?
         {
@@ -83,7 +84,10 @@ impl Core {
             mac: None,
         };
         let change = Change { expect: vec![expect], system: vec![row], ..Change::default() };
-        self.store.commit(change).await
+        fail_point!("system.sealed");
+        self.store.commit(change).await?;
+        fail_point!("system.written");
+        Ok(())
     }
 }
 

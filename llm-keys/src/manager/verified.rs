@@ -22,8 +22,29 @@ impl Core {
     /// are not open yet.
     pub(super) async fn find_key(&self, id: &KeyId) -> Result<Option<Found>> {
         let Some((key, current)) = self.store.key_find(id).await? else { return Ok(None) };
-        self.mac_keys(&id.tenant).await?.check(id, &key, current.as_ref())?;
+        let keys = self.mac_keys(&id.tenant).await?;
+        self.check_rows(&keys, id, &key, current.as_ref()).await?;
         Ok(Some((key, current)))
+    }
+
+    /// Whether these are the rows of `id` as they were written. If not, another process may have
+    /// replaced the keys.
+    pub(super) async fn check_rows(
+        &self,
+        keys: &MacKeys,
+        id: &KeyId,
+        key: &KeyRow,
+        current: Option<&VersionRow>,
+    ) -> Result<()> {
+        let Err(refused) = keys.check(id, key, current) else { return Ok(()) };
+        match self.fresh_mac_keys(&id.tenant).await {
+            Ok(Some(keys)) => keys.check(id, key, current),
+            Ok(None) => Err(refused),
+            Err(error) => {
+                tracing::warn!(?error, "the row MAC keys could not be looked at again");
+                Err(refused)
+            }
+        }
     }
 
     /// One version of `key`, which is verified; the version is, too.

@@ -100,23 +100,34 @@ impl Core {
         caller: &Arc<Caller>,
     ) -> Result<KeyRow> {
         let id = draft.key.id.clone();
-        let event = self.change_event(action, &draft.key, version, caller);
-        self.record(&event).await?;
-        match self.write_recorded(draft, event).await {
+        let mut events = vec![self.change_event(action, &draft.key, version, caller)];
+        // What makes room for a new key goes for good.
+        events.extend(draft.replaces.map(|old| {
+            let purge = self.change_event(Action::KeyPurge, &draft.key, None, caller);
+            purge.of(old.record, None)
+        }));
+        for event in &events {
+            self.record(event).await?;
+        }
+        fail_point!("write.recorded");
+        match self.write_recorded(draft, events).await {
             Ok(key) => Ok(key),
             Err(error) => Err(self.failed(action, &id, caller, error).await),
         }
     }
 
-    async fn write_recorded(self: &Arc<Self>, draft: Draft, event: Event) -> Result<KeyRow> {
+    async fn write_recorded(self: &Arc<Self>, draft: Draft, events: Vec<Event>) -> Result<KeyRow> {
         // Before the key: a storage that holds one always tells the right KMS from a wrong one.
         if draft.sealed {
             self.ensure_sentinel().await?;
         }
         let keys = self.mac_keys_to_write(&draft.key.id.tenant).await?;
+        fail_point!("write.ready");
         let (key, mut change) = draft.bind(self.clock.now(), &keys)?;
-        change.events.push(event);
+        change.events = events;
+        fail_point!("write.bound");
         Self::commit(self, &key.id, change).await?;
+        fail_point!("write.committed");
         Ok(key)
     }
 }

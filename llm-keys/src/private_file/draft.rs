@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{Purpose, folder_of, shell_word};
@@ -69,6 +69,24 @@ impl Draft {
         self.file.set_permissions(fs::Permissions::from_mode(0o600))?;
         (&self.file).write_all(content)?;
         self.file.sync_all()
+    }
+
+    /// Writes more at its end. It is down on the disk after [`sync`](Self::sync).
+    pub(crate) fn append(&mut self, content: &[u8]) -> Result<()> {
+        self.file.write_all(content).map_err(|error| unwritten(&self.path, self.purpose, error))
+    }
+
+    /// Writes `content` over what stands at `place`.
+    pub(crate) fn overwrite(&mut self, place: usize, content: &[u8]) -> Result<()> {
+        let place = u64::try_from(place).unwrap_or(u64::MAX);
+        self.file
+            .write_all_at(content, place)
+            .map_err(|error| unwritten(&self.path, self.purpose, error))
+    }
+
+    /// Brings all of it down to the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.sync_all().map_err(|error| unwritten(&self.path, self.purpose, error))
     }
 
     /// Gives it the name `target` unless something has that name; says whether it did. Of several

@@ -8,7 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Change, Changes, Expect, Hinter, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
+use super::{
+    Change, Changes, Expect, Hinter, Hints, KeyStore, ScannedKey, StoreCapabilities, SystemRow, Use,
+};
 use crate::clock::Micros;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
@@ -106,6 +108,21 @@ impl KeyStore for MemoryStore {
             .collect();
         due.sort_unstable_by_key(|(at, _)| *at);
         Ok(due.into_iter().take(size.get().into()).map(|(_, row)| row.clone()).collect())
+    }
+
+    async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
+        let state = self.state();
+        // In the order of their bytes, which is the order of their texts.
+        let later = state.records.iter().filter_map(|(record, place)| {
+            let text = record.hyphenated().to_string();
+            let row = state.keys.get(place)?;
+            after.is_none_or(|after| text.as_str() > after).then(|| ScannedKey {
+                place: text,
+                name: row.id.to_string(),
+                row: Ok(row.clone()),
+            })
+        });
+        Ok(later.take(size.get().into()).collect())
     }
 
     async fn system_list(&self) -> Result<Vec<SystemRow>> {

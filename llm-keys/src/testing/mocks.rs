@@ -49,7 +49,9 @@ use crate::model::{
 };
 use crate::random::Random;
 use crate::secret::{ApiKey, DataKey};
-use crate::store::{Change, Changes, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
+use crate::store::{
+    Change, Changes, Hints, KeyStore, ScannedKey, StoreCapabilities, SystemRow, Use,
+};
 
 mockall::mock! {
     /// A clock that a test sets call by call; see [`ManualClock`](crate::testing::fakes) for one
@@ -126,6 +128,11 @@ mockall::mock! {
             size: PageSize,
         ) -> Result<Vec<KeyRow>>;
         async fn system_list(&self) -> Result<Vec<SystemRow>>;
+        async fn key_scan<'s, 'a>(
+            &'s self,
+            after: Option<&'a str>,
+            size: PageSize,
+        ) -> Result<Vec<ScannedKey>>;
         async fn key_list<'s, 'f, 'c>(
             &'s self,
             filter: &'f KeyFilter,

@@ -29,7 +29,8 @@ pub use self::pages::{a_cursor_outlives_its_key, deleted_keys_hide, pages_cover_
 pub use self::race::one_writer_wins;
 pub use self::rows::{missing_is_none, purge_takes_everything, rows_come_back_equal};
 pub use self::scans::{
-    a_scan_covers_every_envelope_once, all_system_records, all_versions_of_a_record,
+    a_scan_covers_every_envelope_once, a_scan_covers_every_key_once, all_system_records,
+    all_versions_of_a_record,
 };
 pub use self::system::system_records_are_per_tenant;
 
@@ -76,6 +77,7 @@ macro_rules! key_store_conformance {
             events_ride_in_the_change
             all_versions_of_a_record
             a_scan_covers_every_envelope_once
+            a_scan_covers_every_key_once
             all_system_records
             due_keys_are_found
             a_purged_key_makes_room

@@ -27,6 +27,7 @@ mod manager_life;
 mod manager_outage;
 mod manager_sentinel;
 mod manager_verified;
+mod manager_verify;
 mod mocks;
 mod outage_table;
 mod resolve;

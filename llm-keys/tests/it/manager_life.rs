@@ -180,9 +180,6 @@ async fn of_two_rotations_at_once_one_wins() {
 
 #[tokio::test]
 async fn a_store_during_the_test_is_not_lost() {
-    let bed = Bed::new().await;
-    bed.put(&id(), &StoreOptions::default()).await;
-    // As if the rotation were between its phases: the pending version is there.
     #[derive(Debug)]
     struct Stores(EnvelopeKeyManager);
     #[async_trait]
@@ -200,11 +197,12 @@ async fn a_store_during_the_test_is_not_lost() {
     let other = builder().build().await.unwrap();
     let keys = builder().rotation_test(Stores(other.clone())).build().await.unwrap();
     keys.store_api_key(&id(), key("sk-a"), &StoreOptions::default()).await.unwrap();
-    let version = keys.rotate_api_key(&id(), key("sk-b"), &RotateOptions::default()).await.unwrap();
-    assert_eq!(version, Version::new(2));
-    let three = OpenOptions::default().version(Version::new(3).unwrap());
-    assert!(other.open(&id(), &three).await.unwrap().is_some());
-    assert!(keys.get_api_key(&id()).await.unwrap().unwrap().expose(|key| key == b"sk-b"));
+    let rotated = keys.rotate_api_key(&id(), key("sk-b"), &RotateOptions::default()).await;
+    assert_eq!(rotated.unwrap_err().kind(), ErrorKind::Conflict, "it would override the store");
+    let history = other.key_history(&id()).await.unwrap().unwrap();
+    let states: Vec<_> = history.iter().rev().map(|version| version.state.word()).collect();
+    assert_eq!(states, ["retired", "shredded", "live"]);
+    assert!(keys.get_api_key(&id()).await.unwrap().unwrap().expose(|key| key == b"sk-c"));
 }
 
 #[tokio::test]
@@ -256,6 +254,29 @@ async fn what_falls_due_is_told_once_and_what_was_deleted_is_purged() {
 }
 
 #[tokio::test]
+async fn a_little_of_what_is_due_is_done_the_most_urgent_first() {
+    let bed = Bed::new().await;
+    let id = |number: u32| KeyId::global(&format!("key-{number}")).unwrap();
+    for number in 0..5 {
+        bed.put(&id(number), &StoreOptions::default()).await;
+        bed.keys.delete_api_key(&id(number), &DeleteOptions::default()).await.unwrap();
+        bed.clock.advance(DAY);
+    }
+    bed.clock.advance(30 * DAY);
+    for left in [3, 1, 0, 0] {
+        bed.keys.tend_some(2).await.unwrap();
+        let mut there = 0;
+        for number in 0..5 {
+            there += u32::from(bed.store.key_find(&id(number)).await.unwrap().is_some());
+        }
+        assert_eq!(there, left);
+        if left > 0 {
+            assert!(bed.store.key_find(&id(4)).await.unwrap().is_some(), "deleted last");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_edited_row_purges_nothing() {
     let bed = Bed::new().await;
     bed.put(&id(), &StoreOptions::default()).await;
@@ -266,7 +287,69 @@ async fn an_edited_row_purges_nothing() {
     let change = Change { expect: vec![expect], keys: vec![row], ..Change::default() };
     bed.store.commit(change).await.unwrap();
     assert_eq!(bed.keys.tend().await.unwrap().purged, 0);
+    // Nor by a manager that has not opened the row MAC keys yet.
+    bed.keys.shutdown().await.unwrap();
+    assert_eq!(bed.keys.tend().await.unwrap().purged, 0);
     assert!(bed.store.key_find(&id()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_deleted_key_that_makes_room_is_purged_with_an_event() {
+    let bed = Bed::new().await;
+    bed.put(&id(), &StoreOptions::default()).await;
+    let old = bed.keys.key_metadata(&id()).await.unwrap().unwrap().record;
+    bed.keys.delete_api_key(&id(), &DeleteOptions::default()).await.unwrap();
+    bed.sink.take();
+    bed.put(&id(), &StoreOptions::default()).await;
+    let events = bed.sink.take();
+    let told: Vec<_> = events.iter().map(|event| (event.action, event.record)).collect();
+    let new = bed.keys.key_metadata(&id()).await.unwrap().unwrap().record;
+    assert_eq!(told, [(Action::KeyStore, Some(new)), (Action::KeyPurge, Some(old))]);
+}
+
+/// Rolls back to the version that is being tested.
+#[derive(Debug)]
+struct RollsBack(EnvelopeKeyManager);
+
+#[async_trait]
+impl KeyTest for RollsBack {
+    async fn test(&self, id: &KeyId, _: &ApiKey, _: &Settings) -> Result<()> {
+        let two = Version::new(2).unwrap();
+        self.0.rollback_api_key(id, two, &ChangeOptions::default()).await.map(drop)
+    }
+}
+
+#[tokio::test]
+async fn a_pending_version_is_nothing_to_roll_back_to() {
+    let store = Arc::new(MemoryStore::new());
+    let kms = Arc::new(LocalKms::ephemeral().unwrap());
+    let builder = || {
+        let kms = KmsSet::single(Arc::clone(&kms));
+        EnvelopeKeyManager::builder().kms(kms).store(Arc::clone(&store))
+    };
+    let other = builder().build().await.unwrap();
+    let keys = builder().rotation_test(RollsBack(other)).build().await.unwrap();
+    keys.store_api_key(&id(), key("sk-a"), &StoreOptions::default()).await.unwrap();
+    let rotated = keys.rotate_api_key(&id(), key("sk-b"), &RotateOptions::default()).await;
+    assert_eq!(rotated.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert!(keys.get_api_key(&id()).await.unwrap().unwrap().expose(|key| key == b"sk-a"));
+}
+
+#[tokio::test]
+async fn a_damaged_old_version_stands_in_nobodys_way() {
+    let bed = Bed::new().await;
+    bed.put(&id(), &StoreOptions::default()).await;
+    bed.put(&id(), &StoreOptions::default()).await;
+    let (row, _) = bed.store.key_find(&id()).await.unwrap().unwrap();
+    let mut old = bed.store.version_find(row.record, Version::FIRST).await.unwrap().unwrap();
+    old.created_at = Micros(1);
+    let expect = Expect::Generation { record: row.record, generation: row.generation };
+    let change = Change { expect: vec![expect], versions: vec![old], ..Change::default() };
+    bed.store.commit(change).await.unwrap();
+    assert_eq!(bed.rotate(&id(), &RotateOptions::default()).await.unwrap(), Version::new(3));
+    let one = OpenOptions::default().version(Version::FIRST);
+    let error = bed.keys.open(&id(), &one).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Integrity(_)), "{error:?}");
 }
 
 #[tokio::test]

@@ -13,8 +13,9 @@ use llm_keys::model::{KeyRow, SystemName, VersionRow};
 use llm_keys::store::{Change, Expect, KeyStore as _, MemoryStore, SystemRow};
 use llm_keys::testing::fakes::{FakeKms, RecordingSink};
 use llm_keys::{
-    ApiKey, ChangeOptions, EnvelopeKeyManager, ErrorKind, Integrity, KeyFilter, KeyId, KeyState,
-    OpenOptions, PageSize, Result, SecureKeyManager as _, StoreOptions, Tenant, Version,
+    ApiKey, ChangeOptions, DeleteOptions, EnvelopeKeyManager, ErrorKind, Integrity, KeyFilter,
+    KeyId, KeyState, OpenOptions, PageSize, Result, RotateOptions, SecureKeyManager as _,
+    StoreOptions, Tenant, Version,
 };
 
 const EDITED: ErrorKind = ErrorKind::Integrity(IntegrityFault::Row);
@@ -64,6 +65,11 @@ impl Bed {
         self.store.commit(change).await.unwrap();
     }
 
+    async fn rotate(&self, id: &KeyId) -> Result<()> {
+        let key = ApiKey::new("sk-new").unwrap();
+        self.keys.rotate_api_key(id, key, &RotateOptions::default()).await.map(drop)
+    }
+
     /// What reading says, in a process that knows the row MAC keys and in one that does not.
     async fn read(&self, id: &KeyId) -> Result<bool, ErrorKind> {
         let known = read(&self.keys, id).await;
@@ -87,6 +93,12 @@ impl Bed {
             self.keys.store_api_key(id, key, &StoreOptions::default()).await.map(drop),
             self.keys.deactivate_api_key(id, &options).await.map(drop),
             self.keys.activate_api_key(id, &options).await.map(drop),
+            self.keys.rollback_api_key(id, Version::FIRST, &options).await.map(drop),
+            self.keys.prune_api_key(id, 1, &options).await.map(drop),
+            self.keys.undelete_api_key(id, &options).await.map(drop),
+            self.keys.delete_api_key(id, &DeleteOptions::default()).await.map(drop),
+            self.keys.key_history(id).await.map(drop),
+            self.rotate(id).await,
         ];
         for change in changes {
             // Or it would get a MAC, and be as good as any.
@@ -126,8 +138,9 @@ async fn an_edited_row_is_refused_at_every_use() {
     let id = id("openai");
     bed.put(&id, "sk-a").await;
     let Rows { key, versions } = bed.rows(&id).await;
-    let edits: [fn(&mut KeyRow); 5] = [
+    let edits: [fn(&mut KeyRow); 6] = [
         |key| key.state = KeyState::Inactive,
+        |key| key.state = KeyState::Deleted { purge_at: llm_keys::Micros(1) },
         |key| key.expires_at = Some(llm_keys::Micros(i64::MAX)),
         |key| drop(key.settings.0.insert("host".to_owned(), "evil.example".to_owned())),
         |key| key.mac = None,
@@ -138,6 +151,8 @@ async fn an_edited_row_is_refused_at_every_use() {
         edit(&mut edited);
         bed.write(&id, vec![edited], vec![]).await;
         bed.is_refused(&id).await;
+        let shown = bed.keys.key_metadata(&id).await.unwrap().map(|key| key.integrity);
+        assert_eq!(shown, Some(Integrity::Broken), "also one that seems to be deleted");
         bed.write(&id, vec![key.clone()], versions.clone()).await;
         assert_eq!(bed.read(&id).await, Ok(true));
     }

@@ -8,22 +8,20 @@ pub(super) fn policy(text: &str, purpose: Purpose, tenant: &str) -> Option<Polic
     let name = text.strip_prefix("aws-kms:").unwrap_or(text);
     let name = name.strip_prefix("//").unwrap_or(name);
     let (arn, alias) = resource(name)?;
-    let mut context = json!({ "kms:EncryptionContext:lk": "1" });
-    context["kms:EncryptionContext:tenant"] = tenant.into();
     let (rights, id) = match purpose {
         Purpose::Seals => (vec![MAKE, OPEN], "LlmKeysSealAndOpen"),
         Purpose::SealsWithOthers => (vec![MAKE, ADD, OPEN], "LlmKeysSealAndOpen"),
         Purpose::Reads => (vec![OPEN], "LlmKeysOpen"),
     };
-    let mut statements = vec![statement(id, &rights, &arn, Some(context))];
+    // The keys of the tenant's row MACs are not narrowed with its keys: they have no service.
+    let mut statements = vec![
+        statement(id, &rights, &arn, Some(context("key", tenant))),
+        statement("LlmKeysTenantRecords", &rights, &arn, Some(context("system", tenant))),
+    ];
     if tenant != "default" {
-        // The records of llm-keys itself belong to the default tenant: the sentinel, the keys that
-        // an alias has meant, and what a check makes up.
-        let context = json!({
-            "kms:EncryptionContext:lk": "1",
-            "kms:EncryptionContext:kind": "system",
-            "kms:EncryptionContext:tenant": "default",
-        });
+        // What is of no tenant stands with the default one, and not all that does is everybody's.
+        let mut context = context("system", "default");
+        context["kms:EncryptionContext:name"] = json!(EVERYBODYS);
         statements.push(statement("LlmKeysSystemRecords", &rights, &arn, Some(context)));
     }
     // A key that seals is looked at by a check, a key that reads only where it is not known yet.
@@ -53,6 +51,18 @@ pub(super) fn policy(text: &str, purpose: Purpose, tenant: &str) -> Option<Polic
     let rights = rights.into_iter().chain(find.then_some(FIND)).collect();
     Some(Policy { rights, text: serde_json::to_string_pretty(&policy).ok()?, notes })
 }
+
+fn context(kind: &str, tenant: &str) -> Value {
+    json!({
+        "kms:EncryptionContext:lk": "1",
+        "kms:EncryptionContext:kind": kind,
+        "kms:EncryptionContext:tenant": tenant,
+    })
+}
+
+/// The system records that are of no tenant: what a check makes up, the keys that an alias has meant,
+/// and the sentinel.
+const EVERYBODYS: [&str; 3] = ["check", "kms-pins", "sentinel"];
 
 /// The ARN to permit, and the alias that limits it: a policy cannot name a key by its alias.
 fn resource(name: &str) -> Option<(String, Option<&str>)> {

@@ -3,7 +3,7 @@
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_kms::Client;
-use aws_sdk_kms::error::{DisplayErrorContext, SdkError};
+use aws_sdk_kms::error::SdkError;
 use aws_sdk_kms::operation::decrypt::DecryptError;
 use aws_sdk_kms::primitives::Blob;
 use base64ct::{Base64, Encoding as _};
@@ -83,9 +83,13 @@ fn unopened(error: SdkError<DecryptError>) -> Unopened {
         Some(_) => KmsFault::BadAnswer,
         None => KmsFault::Unavailable,
     };
-    let error = std::io::Error::other(DisplayErrorContext(error).to_string());
-    let detail = "the other program's KMS could not open a key";
-    let error = Error::new(ErrorKind::Kms(fault), "cli.import", detail).with_source(error);
+    // Not the whole error: it may hold the answer, and the answer the key.
+    let code = error.as_service_error().and_then(|error| error.meta().code());
+    let detail = match code {
+        Some(code) => format!("the other program's KMS could not open a key: {code}"),
+        None => "the other program's KMS could not open a key".to_owned(),
+    };
+    let error = Error::new(ErrorKind::Kms(fault), "cli.import", detail);
     Unopened::All(error.into())
 }
 

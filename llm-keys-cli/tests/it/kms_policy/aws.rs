@@ -83,7 +83,8 @@ fn permits(statement: &Value, action: &str, context: &Map<String, Value>) -> boo
     let Some(wanted) = statement["Condition"]["StringEquals"].as_object() else { return false };
     wanted.iter().all(|(name, value)| {
         let name = name.strip_prefix("kms:EncryptionContext:").unwrap();
-        context.get(name) == Some(value)
+        let sent = context.get(name);
+        value.as_array().map_or(sent == Some(value), |any| any.iter().any(|one| sent == Some(one)))
     })
 }
 
@@ -231,7 +232,7 @@ fn the_conditions_fit_what_is_sent_for_the_tenant_and_for_no_other() {
         // Nothing in a statement is for nothing.
         let limited: Vec<_> =
             statements.iter().filter(|one| one["Condition"].is_object()).collect();
-        assert_eq!(limited.len(), 2);
+        assert_eq!(limited.len(), 3);
         for one in limited {
             for action in one["Action"].as_array().unwrap().iter().filter_map(Value::as_str) {
                 let used = sent
@@ -253,11 +254,19 @@ fn another_tenant_is_not_permitted() {
         user.must(&["store", "openai", "--tenant", tenant], "sk-test");
     }
     let (sent, statements) = (requests(&relay), statements(&mut printed));
-    // The first store also seals the sentinel, which is of no tenant's and is permitted.
-    let of_keys = |context: &Map<String, Value>| context["kind"] == "key";
-    assert_eq!(sent.iter().filter(|(_, context)| of_keys(context)).count(), 2, "{sent:?}");
+    // The first store also seals the sentinel, which is of no tenant's and is permitted; the keys
+    // that rows are verified with are each tenant's own.
+    let count = |kind: &str, name: Option<&str>| {
+        let is = |context: &Map<String, Value>| {
+            context["kind"] == kind && context.get("name").and_then(Value::as_str) == name
+        };
+        sent.iter().filter(|(_, context)| is(context)).count()
+    };
+    assert_eq!((count("key", None), count("system", Some("row-mac"))), (2, 2), "{sent:?}");
+    assert_eq!(count("system", Some("sentinel")), 1, "{sent:?}");
     for (action, context) in &sent {
         let permitted = statements.iter().any(|one| permits(one, action, context));
-        assert_eq!(permitted, !of_keys(context), "{context:?}");
+        let is_sentinel = context.get("name").is_some_and(|name| name == "sentinel");
+        assert_eq!(permitted, is_sentinel, "{context:?}");
     }
 }

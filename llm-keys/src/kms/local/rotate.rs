@@ -71,11 +71,14 @@ pub fn rotate(path: impl AsRef<Path>, random: &dyn Random) -> Result<Rotated> {
 
     let new = MasterKey::generate(random)?;
     let draft = draft(&new, &place, random)?;
+    fail_point!("local-rotate.drafted");
     // The old key gets its second name, on disk, before it loses its first one.
     let sibling = Sibling::of(&place, &current);
     link(&place, &sibling.path, PURPOSE)?;
+    fail_point!("local-rotate.linked");
     sibling.load()?;
     draft.replace(&place)?;
+    fail_point!("local-rotate.replaced");
     Ok(Rotated { uri: new.uri, older: current.uri, kept: sibling.path })
 }
 

@@ -35,7 +35,7 @@ impl OnProgress {
         Self(Arc::new(listener))
     }
 
-    pub(super) fn tell(&self, progress: Progress) {
+    pub(in super::super) fn tell(&self, progress: Progress) {
         (self.0)(progress);
     }
 }

@@ -34,8 +34,6 @@ impl Core {
             }
             targets.push(wrapped.uri);
         }
-        // What is wrapped under a key that an alias means is lost with the alias if nobody notes it.
-        self.record_aliases().await?;
         Ok(targets)
     }
 }

@@ -1,6 +1,7 @@
 //! What a walk did.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::options::{OnProgress, Progress};
 use crate::error::{Error, ErrorKind};
@@ -67,7 +68,7 @@ pub struct Failed {
     pub error: Error,
 }
 
-/// Something with an envelope.
+/// Something that is stored.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[non_exhaustive]
 pub enum Item {
@@ -75,6 +76,14 @@ pub enum Item {
     Version(KeyId, Version),
     /// A system record.
     System(Tenant, SystemName),
+    /// A key, with all its versions.
+    Key(KeyId),
+    /// A row that cannot be read, or is not there any more: what is known of it.
+    Row(String),
+    /// The checkpoint that the storage was compared with.
+    Checkpoint(PathBuf),
+    /// All of it.
+    Storage,
 }
 
 impl fmt::Display for Item {
@@ -82,12 +91,16 @@ impl fmt::Display for Item {
         match self {
             Self::Version(id, version) => write!(f, "{id} version {version}"),
             Self::System(tenant, name) => write!(f, "the system record {name} of {tenant}"),
+            Self::Key(id) => write!(f, "{id}"),
+            Self::Row(name) => write!(f, "the row {name}"),
+            Self::Checkpoint(file) => write!(f, "the checkpoint {}", file.display()),
+            Self::Storage => f.write_str("the storage"),
         }
     }
 }
 
 /// Whether an error says nothing about the key at hand: the next one would fail likewise.
-pub(super) fn ends_the_walk(kind: ErrorKind) -> bool {
+pub(in super::super) fn ends_the_walk(kind: ErrorKind) -> bool {
     match kind {
         ErrorKind::Kms(_) => kind.is_retryable(),
         ErrorKind::Store(_) | ErrorKind::EventSink | ErrorKind::Io | ErrorKind::Internal => true,

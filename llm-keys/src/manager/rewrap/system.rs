@@ -96,6 +96,7 @@ impl Core {
             let Some(draft) = draft else { return Ok(false) };
             self.record_aliases().await?;
             let written = self.write_system(draft, &content).await;
+            fail_point!("rewrap.record-written");
             let now = self.store.system_find(&place.0, &place.1).await?;
             match (written, now) {
                 (Ok(()), Some(now)) if now.version > row.version => {

@@ -270,12 +270,14 @@ impl Core {
             changes.push((change, event));
             recorded.push(prepared);
         }
+        fail_point!("rewrap.batch-ready");
         // The alias of a KMS may have moved since the start.
         let result = match self.record_aliases().await {
             Ok(()) if recorded.is_empty() => Ok(()),
             Ok(()) => self.commit_patiently(whole, shared).await,
             Err(error) => Err(error),
         };
+        fail_point!("rewrap.batch-done");
         let alone = recorded.len() == 1;
         for (mut prepared, (change, event)) in recorded.into_iter().zip(changes) {
             let result = match &result {

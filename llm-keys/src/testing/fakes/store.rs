@@ -9,7 +9,9 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{
     Cursor, KeyFilter, KeyId, KeyRow, Page, PageSize, Seq, SystemName, Tenant, Version, VersionRow,
 };
-use crate::store::{Change, Changes, Hints, KeyStore, StoreCapabilities, SystemRow, Use};
+use crate::store::{
+    Change, Changes, Hints, KeyStore, ScannedKey, StoreCapabilities, SystemRow, Use,
+};
 
 /// A real store whose calls are counted, and fail or hang as a test says.
 #[derive(Debug)]
@@ -127,6 +129,10 @@ impl<S: KeyStore> KeyStore for FakeStore<S> {
         size: PageSize,
     ) -> Result<Vec<KeyRow>> {
         self.lists.run("store.key_due", self.inner.key_due(before, after, size)).await
+    }
+
+    async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
+        self.lists.run("store.key_scan", self.inner.key_scan(after, size)).await
     }
 
     async fn system_list(&self) -> Result<Vec<SystemRow>> {

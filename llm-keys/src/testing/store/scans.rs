@@ -2,7 +2,8 @@
 
 use super::SharedStore;
 use super::sample::{id, insert, key, number, record, system, version};
-use crate::model::{KeyId, KeyRow, PageSize, VersionRow, VersionState};
+use crate::clock::Micros;
+use crate::model::{KeyId, KeyRow, KeyState, PageSize, VersionRow, VersionState};
 use crate::store::{Change, Expect};
 
 /// Rule 17.
@@ -54,6 +55,36 @@ pub async fn a_scan_covers_every_envelope_once(store: &SharedStore) {
     // From a place where nothing is.
     let from = store.version_scan(Some((record(1), number(7))), PageSize::default()).await.unwrap();
     assert_eq!(from, expected[1..]);
+}
+
+/// Rule 24.
+pub async fn a_scan_covers_every_key_once(store: &SharedStore) {
+    assert!(store.key_scan(None, PageSize::default()).await.unwrap().is_empty());
+    let elsewhere = KeyId::global("openai").unwrap().with_tenant("other").unwrap();
+    let deleted = KeyState::Deleted { purge_at: Micros(9) };
+    let rows = [
+        key(id("a"), record(3)),
+        KeyRow { state: deleted, ..key(id("b"), record(1)) },
+        key(elsewhere, record(2)),
+        key(id("d"), record(4)),
+        KeyRow { current: None, ..key(id("e"), record(5)) },
+    ];
+    let mut change = insert(&rows);
+    change.versions.retain(|row| row.record != rows[4].record);
+    store.commit(change).await.unwrap();
+    let expected: Vec<_> = [1, 2, 0, 3, 4].map(|row: usize| rows[row].clone()).into();
+    for size in [1, 2, 3, 5, 100] {
+        let size = PageSize::new(size).unwrap();
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.key_scan(after.as_deref(), size).await.unwrap();
+            assert!(page.len() <= usize::from(size.get()));
+            let Some(last) = page.last() else { break };
+            after = Some(last.place.clone());
+            found.extend(page.into_iter().map(|key| key.row.unwrap()));
+        }
+        assert_eq!(found, expected, "in pages of {}", size.get());
+    }
 }
 
 /// Rule 19.

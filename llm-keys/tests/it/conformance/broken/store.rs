@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use llm_keys::model::{KeyRow, Seq, SystemName, VersionRow};
 use llm_keys::store::{
-    Change, Changes, Expect, Hinter, Hints, KeyStore, MemoryStore, StoreCapabilities, SystemRow,
-    Use,
+    Change, Changes, Expect, Hinter, Hints, KeyStore, MemoryStore, ScannedKey, StoreCapabilities,
+    SystemRow, Use,
 };
 use llm_keys::testing::store::{self as rules, SharedStore};
 use llm_keys::{
-    Cursor, Error, ErrorKind, KeyFilter, KeyId, Micros, Owner, OwnerId, Page, PageSize, Result,
-    Tenant, Version,
+    Cursor, Error, ErrorKind, KeyFilter, KeyId, KeyState, Micros, Owner, OwnerId, Page, PageSize,
+    Result, Tenant, Version,
 };
 use uuid::Uuid;
 
@@ -54,6 +54,8 @@ enum Fault {
     ScansShreddedVersions,
     SkipsARecordInAScan,
     ScansOneTenant,
+    SkipsAKeyInAScan,
+    ScansNoDeletedKeys,
     ListsOneSystemRecord,
     IgnoresWhenKeysAreDue,
     HidesDueKeysOfTheSameTime,
@@ -194,6 +196,18 @@ impl KeyStore for Broken {
             after => after,
         };
         self.inner.key_due(before, after, size).await
+    }
+
+    async fn key_scan(&self, after: Option<&str>, size: PageSize) -> Result<Vec<ScannedKey>> {
+        let mut found = self.inner.key_scan(after, size).await?;
+        match self.fault {
+            Fault::SkipsAKeyInAScan if after.is_some() => drop(found.drain(..1.min(found.len()))),
+            Fault::ScansNoDeletedKeys => found.retain(|key| {
+                key.row.as_ref().is_ok_and(|row| !matches!(row.state, KeyState::Deleted { .. }))
+            }),
+            _ => {}
+        }
+        Ok(found)
     }
 
     async fn system_list(&self) -> Result<Vec<SystemRow>> {
@@ -392,6 +406,8 @@ must_fail! {
     scans_shredded_versions: ScansShreddedVersions => a_scan_covers_every_envelope_once;
     skips_a_record_in_a_scan: SkipsARecordInAScan => a_scan_covers_every_envelope_once;
     scans_one_tenant: ScansOneTenant => a_scan_covers_every_envelope_once;
+    skips_a_key_in_a_scan: SkipsAKeyInAScan => a_scan_covers_every_key_once;
+    scans_no_deleted_keys: ScansNoDeletedKeys => a_scan_covers_every_key_once;
     lists_one_system_record: ListsOneSystemRecord => all_system_records;
     ignores_when_keys_are_due: IgnoresWhenKeysAreDue => due_keys_are_found;
     hides_due_keys_of_the_same_time: HidesDueKeysOfTheSameTime => due_keys_are_found;
