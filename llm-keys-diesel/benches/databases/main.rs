@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo xtask bench databases              # all of it; starts the servers if there are none
-//! cargo xtask bench databases-get          # what has this in its name
+//! cargo xtask bench databases-get_mysql    # what has this in its name
 //! ```
 //!
 //! The KMS is the local one and the cache is off. The baseline runs the same statements in the same
