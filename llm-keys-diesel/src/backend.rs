@@ -94,3 +94,44 @@ macro_rules! on_backend {
         }
     };
 }
+
+/// Inserts rows: one with a statement that stays prepared, more with few statements. `$rows` is a
+/// `Vec`.
+macro_rules! insert_all {
+    ($db:expr, $table:expr, $rows:expr) => {{
+        let mut rows = $rows;
+        let mut done = Ok(());
+        while !rows.is_empty() && done.is_ok() {
+            let later = rows.split_off(rows.len().min($crate::backend::ROWS_AT_ONCE));
+            let some = std::mem::replace(&mut rows, later);
+            done = if let [row] = some.as_slice() {
+                on_backend!($db, |conn| diesel::insert_into($table).values(row).execute(conn).await)
+            } else {
+                match $db {
+                    // It has no such statement without a thread of its own, which takes the rows.
+                    #[cfg(feature = "sqlite")]
+                    $crate::backend::Conn::Sqlite(conn) => {
+                        let insert = move |conn: &mut diesel::SqliteConnection| {
+                            let all = diesel::insert_into($table).values(&some);
+                            diesel::RunQueryDsl::execute(all, conn)
+                        };
+                        conn.spawn_blocking(insert).await
+                    }
+                    #[cfg(feature = "postgres")]
+                    $crate::backend::Conn::Postgres(conn) => {
+                        diesel::insert_into($table).values(&some).execute(&mut **conn).await
+                    }
+                    #[cfg(feature = "mysql")]
+                    $crate::backend::Conn::Mysql(conn) => {
+                        diesel::insert_into($table).values(&some).execute(&mut **conn).await
+                    }
+                }
+            }
+            .map(drop);
+        }
+        done
+    }};
+}
+
+/// How many rows one statement names at most: no database takes any number of parameters.
+pub(crate) const ROWS_AT_ONCE: usize = 500;

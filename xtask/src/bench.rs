@@ -10,6 +10,7 @@ use crate::process::{cargo, run};
 use crate::services::Services;
 use crate::workspace;
 
+mod databases;
 mod estimate;
 mod goals;
 mod rewrap;
@@ -38,12 +39,20 @@ const SETTINGS: [&str; 3] = ["--noplot", "--nresamples", "1001"];
 pub(crate) fn run_all(args: &Args) -> Result {
     let wanted = |name: &str| args.filter.as_deref().is_none_or(|filter| name.contains(filter));
     let goals: Vec<&Goal> = GOALS.iter().filter(|goal| wanted(goal.group)).collect();
-    if goals.is_empty() && !wanted(rewrap::NAME) && !wanted(startup::NAME) {
-        let names = GOALS.iter().map(|goal| goal.group).chain([rewrap::NAME, startup::NAME]);
+    let databases = databases::selected(args.filter.as_deref());
+    let nothing = goals.is_empty() && databases.is_none();
+    if nothing && !wanted(rewrap::NAME) && !wanted(startup::NAME) {
+        let others = [databases::NAME, rewrap::NAME, startup::NAME];
+        let names = GOALS.iter().map(|goal| goal.group).chain(others);
         let names = names.collect::<Vec<_>>().join(", ");
         return Err(Failure::new(format!("no such pair; there are: {names}")));
     }
     let mut missed = measure_pairs(&goals, if args.quick { 1 } else { ROUNDS })?;
+    if let Some(only) = databases
+        && !databases::measure(only)?
+    {
+        missed.push(databases::NAME);
+    }
     if wanted(rewrap::NAME) && !rewrap::measure()? {
         missed.push(rewrap::NAME);
     }

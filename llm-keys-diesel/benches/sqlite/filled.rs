@@ -41,7 +41,7 @@ fn jumps(keys: usize, step: usize) -> impl Iterator<Item = usize> {
 /// A store of so many keys.
 pub(crate) async fn open(keys: usize) -> DieselStore {
     // Another number in the name when tables or rows change: the old file is then of no use.
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-3-{keys}.db"));
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-4-{keys}.db"));
     if !path.exists() {
         fill(&path, keys).await;
     }

@@ -50,13 +50,9 @@ pub(super) async fn record_in_txn(
         return Ok(());
     }
     let head = advance_in_txn(conn, "changes", touched.len()).await?;
-    for (seq, id) in (1..=head).rev().zip(touched) {
-        let row = NewChange::new(seq, id);
-        on_backend!(conn, |conn| {
-            diesel::insert_into(changes::table).values(&row).execute(conn).await
-        })
+    let rows = (1..=head).rev().zip(touched).map(|(seq, id)| NewChange::new(seq, id));
+    insert_all!(conn, changes::table, rows.collect::<Vec<_>>())
         .map_err(|error| failed(OP, error))?;
-    }
     let keep = head.saturating_sub(FEED_LEN);
     on_backend!(conn, |conn| {
         diesel::delete(changes::table.filter(changes::seq.le(keep))).execute(conn).await

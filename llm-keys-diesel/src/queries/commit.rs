@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{changes, events, expect};
 use crate::backend::Conn;
 use crate::failure::{conflict, failed};
-use crate::rows::key::NewKey;
+use crate::rows::key::{KeyContent, NewKey};
 use crate::rows::micros_column;
 use crate::rows::system::NewSystem;
 use crate::rows::version::NewVersion;
@@ -43,7 +43,8 @@ pub(crate) async fn commit_in_txn(
             .expect
             .iter()
             .any(|e| matches!(e, Expect::Generation { record, .. } if *record == row.record));
-        write_key(conn, row, replaces).await?;
+        let before = ids.get(&row.record).filter(|_| replaces);
+        write_key(conn, row, before).await?;
         fail_point!("commit.key");
     }
     for row in &change.versions {
@@ -76,19 +77,24 @@ fn touched(change: &Change, before: &HashMap<Uuid, KeyId>) -> BTreeSet<KeyId> {
     all
 }
 
-async fn write_key(conn: &mut Conn, row: &KeyRow, replaces: bool) -> Result<()> {
-    let new = NewKey::try_from(row)?;
-    if replaces {
+/// Replaces the row of the key that was `before`, or adds one.
+async fn write_key(conn: &mut Conn, row: &KeyRow, before: Option<&KeyId>) -> Result<()> {
+    if let Some(before) = before {
         let record = row.record.hyphenated().to_string();
-        let written = on_backend!(conn, |conn| {
-            diesel::update(keys::table.find(&record)).set(&new).execute(conn).await
-        })
-        .map_err(|error| failed(OP, error))?;
-        return match written {
+        let place = keys::table.find(&record);
+        let written = if *before == row.id {
+            let content = KeyContent::try_from(row)?;
+            on_backend!(conn, |conn| diesel::update(place).set(&content).execute(conn).await)
+        } else {
+            let new = NewKey::try_from(row)?;
+            on_backend!(conn, |conn| diesel::update(place).set(&new).execute(conn).await)
+        };
+        return match written.map_err(|error| failed(OP, error))? {
             1 => Ok(()),
             _ => Err(conflict(OP, "the key went away meanwhile")),
         };
     }
+    let new = NewKey::try_from(row)?;
     let last_used_at = keys::last_used_at.eq(micros_column(row.last_used_at));
     on_backend!(conn, |conn| {
         diesel::insert_into(keys::table).values((&new, last_used_at)).execute(conn).await

@@ -35,14 +35,9 @@ pub(super) async fn record_in_txn(conn: &mut Conn, all: &[Event]) -> Result<()> 
         return Ok(());
     }
     let head = advance_in_txn(conn, "events", all.len()).await?;
-    for (seq, event) in (1..=head).rev().zip(all.iter().rev()) {
-        let row = NewEvent::new(seq, event)?;
-        on_backend!(conn, |conn| {
-            diesel::insert_into(events::table).values(&row).execute(conn).await
-        })
-        .map_err(|error| failed("store.commit", error))?;
-    }
-    Ok(())
+    let rows = (1..=head).rev().zip(all.iter().rev());
+    let rows = rows.map(|(seq, event)| NewEvent::new(seq, event)).collect::<Result<Vec<_>>>()?;
+    insert_all!(conn, events::table, rows).map_err(|error| failed("store.commit", error))
 }
 
 #[auto_type]

@@ -1,6 +1,6 @@
 //! What must hold before a change is made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::dsl::auto_type;
 use diesel::prelude::*;
@@ -12,12 +12,11 @@ use llm_keys::store::{Change, Expect};
 use llm_keys::{KeyId, Tenant, Version};
 use uuid::Uuid;
 
-use super::key_find::one_version;
 use super::system::one_system;
-use crate::backend::Conn;
+use crate::backend::{Conn, ROWS_AT_ONCE};
 use crate::failure::{conflict, failed};
 use crate::rows::change::StoredId;
-use crate::rows::version_column;
+use crate::rows::{record, version, version_column};
 use crate::schema::{
     llm_keys_keys as keys, llm_keys_system as system, llm_keys_versions as versions,
 };
@@ -28,24 +27,25 @@ const OP: &str = "store.commit";
 /// about; gives the ids of the records whose
 /// rows are there, as far as they are needed to say which keys changed.
 pub(super) async fn check_in_txn(conn: &mut Conn, change: &Change) -> Result<HashMap<Uuid, KeyId>> {
-    let mut ids = HashMap::new();
-    for expect in in_order(&change.expect) {
+    let expects = in_order(&change.expect);
+    // The keys first, all of them: whoever changes a version changes its key, too.
+    let keys = locked_keys(conn, &expects).await?;
+    let envelopes = locked_envelopes(conn, &expects).await?;
+    let mut ids: HashMap<_, _> =
+        keys.iter().map(|(record, (_, id))| (*record, id.clone())).collect();
+    for expect in expects {
         let holds = match expect {
             Expect::Absent(id) => is_absent(conn, id, &change.purge).await?,
             Expect::Generation { record, generation } => {
-                match locked_generation_of(conn, *record).await? {
-                    Some((found, id)) => {
-                        ids.insert(*record, id);
-                        u64::try_from(found) == Ok(*generation)
-                    }
-                    None => false,
-                }
+                keys.get(record).is_some_and(|(found, _)| u64::try_from(*found) == Ok(*generation))
             }
             Expect::Envelope { record, version, hash } => {
-                if let Some(id) = id_of(conn, *record).await? {
+                if !ids.contains_key(record)
+                    && let Some(id) = id_of(conn, *record).await?
+                {
                     ids.insert(*record, id);
                 }
-                envelope_of(conn, *record, *version).await?.is_some_and(|found| found == *hash)
+                envelopes.get(&(*record, *version)) == Some(hash)
             }
             Expect::System { tenant, name, version } => {
                 system_version_of(conn, tenant, name).await? == version.map(version_column)
@@ -83,14 +83,95 @@ async fn is_absent(conn: &mut Conn, id: &KeyId, purge: &[Uuid]) -> Result<bool> 
         .is_none_or(|found| purge.iter().any(|record| record.hyphenated().to_string() == found)))
 }
 
-async fn locked_generation_of(conn: &mut Conn, record: Uuid) -> Result<Option<(i64, KeyId)>> {
-    let record = record.hyphenated().to_string();
-    let found: Option<(i64, StoredId)> =
-        on_backend!(conn, locking rows = key_of_record(&record), |conn| {
-            rows.first(conn).await.optional()
-        })
+/// Generation and id of the keys whose generation is expected, as far as they are there. One by one
+/// they would cost a walk over many keys more time than all else that it stores.
+async fn locked_keys(conn: &mut Conn, expects: &[&Expect]) -> Result<HashMap<Uuid, (i64, KeyId)>> {
+    let mut wanted: Vec<_> = expects.iter().filter_map(|expect| generation_of(expect)).collect();
+    wanted.dedup();
+    let mut found: Vec<(String, (i64, StoredId))> = Vec::with_capacity(wanted.len());
+    if let [record] = wanted.as_slice() {
+        // Almost every change has one: a statement that stays prepared.
+        let one: Option<(i64, StoredId)> =
+            on_backend!(conn, locking rows = key_of_record(record), |conn| {
+                rows.first(conn).await.optional()
+            })
+            .map_err(|error| failed(OP, error))?;
+        found.extend(one.map(|one| (record.clone(), one)));
+    } else {
+        for wanted in wanted.chunks(ROWS_AT_ONCE) {
+            let more: Vec<(String, (i64, StoredId))> = on_backend!(conn, locking rows = keys::table
+                .select((
+                    keys::record,
+                    (
+                        keys::generation,
+                        (
+                            keys::tenant,
+                            keys::owner_kind,
+                            keys::owner_id,
+                            keys::service,
+                            keys::name,
+                        ),
+                    ),
+                ))
+                .filter(keys::record.eq_any(wanted))
+                .order(keys::record.asc()), |conn| {
+                rows.load(conn).await
+            })
+            .map_err(|error| failed(OP, error))?;
+            found.extend(more);
+        }
+    }
+    let known = found.into_iter().map(|(text, (generation, id))| {
+        Ok((record("llm_keys_keys", &text)?, (generation, id.try_into()?)))
+    });
+    known.collect()
+}
+
+fn generation_of(expect: &Expect) -> Option<String> {
+    match expect {
+        Expect::Generation { record, .. } => Some(record.hyphenated().to_string()),
+        _ => None,
+    }
+}
+
+/// The hashes of the envelopes that are expected, as far as they are there; with them may come those
+/// of other versions of the same keys.
+async fn locked_envelopes(
+    conn: &mut Conn,
+    expects: &[&Expect],
+) -> Result<HashMap<(Uuid, Version), [u8; 32]>> {
+    let wanted: Vec<_> = expects.iter().filter_map(|expect| version_of(expect)).collect();
+    let mut hashes = HashMap::with_capacity(wanted.len());
+    for wanted in wanted.chunks(ROWS_AT_ONCE) {
+        let (records, numbers): (BTreeSet<_>, BTreeSet<_>) = wanted.iter().cloned().unzip();
+        let found: Vec<(String, i64, Option<Vec<u8>>)> = on_backend!(
+            conn,
+            locking rows = versions::table
+                .select((versions::record, versions::version, versions::envelope))
+                .filter(versions::record.eq_any(&records))
+                .filter(versions::version.eq_any(&numbers))
+                .order((versions::record.asc(), versions::version.asc())),
+            |conn| rows.load(conn).await
+        )
         .map_err(|error| failed(OP, error))?;
-    found.map(|(generation, id)| Ok((generation, id.try_into()?))).transpose()
+        for (text, number, envelope) in found {
+            let Some(bytes) = envelope else { continue };
+            let place = (record(TABLE, &text)?, version(TABLE, "version", number)?);
+            hashes.insert(place, Envelope::from_bytes(bytes).hash());
+        }
+    }
+    Ok(hashes)
+}
+
+const TABLE: &str = "llm_keys_versions";
+
+fn version_of(expect: &Expect) -> Option<(String, i64)> {
+    match expect {
+        Expect::Envelope { record, version, .. } => {
+            Some((record.hyphenated().to_string(), version_column(*version)))
+        }
+        _ => None,
+    }
 }
 
 /// The id does not change while the row is there, so the row is not locked.
@@ -100,18 +181,6 @@ async fn id_of(conn: &mut Conn, record: Uuid) -> Result<Option<KeyId>> {
         on_backend!(conn, |conn| key_of_record(&record).first(conn).await.optional())
             .map_err(|error| failed(OP, error))?;
     found.map(|(_, id)| id.try_into()).transpose()
-}
-
-async fn envelope_of(conn: &mut Conn, record: Uuid, version: Version) -> Result<Option<[u8; 32]>> {
-    let record = record.hyphenated().to_string();
-    let version = version_column(version);
-    let found: Option<Option<Vec<u8>>> = on_backend!(
-        conn,
-        locking rows = one_version(&record, version).select(versions::envelope),
-        |conn| rows.first(conn).await.optional()
-    )
-    .map_err(|error| failed(OP, error))?;
-    Ok(found.flatten().map(|bytes| Envelope::from_bytes(bytes).hash()))
 }
 
 async fn system_version_of(

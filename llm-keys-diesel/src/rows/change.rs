@@ -10,24 +10,24 @@ use crate::schema::llm_keys_changes;
 /// That a key changed, as it is written.
 #[derive(Insertable)]
 #[diesel(table_name = llm_keys_changes)]
-pub(crate) struct NewChange<'a> {
+pub(crate) struct NewChange {
     seq: i64,
-    tenant: &'a str,
-    owner_kind: &'a str,
-    owner_id: &'a str,
-    service: &'a str,
-    name: &'a str,
+    tenant: String,
+    owner_kind: &'static str,
+    owner_id: String,
+    service: String,
+    name: String,
 }
 
-impl<'a> NewChange<'a> {
-    pub(crate) fn new(seq: i64, id: &'a KeyId) -> Self {
+impl NewChange {
+    pub(crate) fn new(seq: i64, id: &KeyId) -> Self {
         Self {
             seq,
-            tenant: id.tenant.as_str(),
+            tenant: id.tenant.as_str().to_owned(),
             owner_kind: id.owner.kind(),
-            owner_id: id.owner.id(),
-            service: id.service.as_str(),
-            name: id.name.as_str(),
+            owner_id: id.owner.id().to_owned(),
+            service: id.service.as_str().to_owned(),
+            name: id.name.as_str().to_owned(),
         }
     }
 }

@@ -11,20 +11,20 @@ use crate::schema::llm_keys_events;
 /// An event as it is written.
 #[derive(Insertable)]
 #[diesel(table_name = llm_keys_events)]
-pub(crate) struct NewEvent<'a> {
+pub(crate) struct NewEvent {
     seq: i64,
-    tenant: &'a str,
+    tenant: String,
     at: i64,
     body: String,
 }
 
-impl<'a> NewEvent<'a> {
-    pub(crate) fn new(seq: i64, event: &'a Event) -> Result<Self> {
+impl NewEvent {
+    pub(crate) fn new(seq: i64, event: &Event) -> Result<Self> {
         let body = serde_json::to_string(event).map_err(|error| {
             Error::new(ErrorKind::Internal, "store.commit", "an event cannot be written as JSON")
                 .with_source(error)
         })?;
-        Ok(Self { seq, tenant: event.key.tenant.as_str(), at: event.at.0, body })
+        Ok(Self { seq, tenant: event.key.tenant.as_str().to_owned(), at: event.at.0, body })
     }
 }
 

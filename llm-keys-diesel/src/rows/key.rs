@@ -22,6 +22,15 @@ pub(crate) struct NewKey<'a> {
     owner_id: &'a str,
     service: &'a str,
     name: &'a str,
+    #[diesel(embed)]
+    content: KeyContent<'a>,
+}
+
+/// What of a key row may change while its id stays. To set the columns of the id, too, makes SQLite
+/// write every index of the row anew, whatever their values are.
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = llm_keys_keys, treat_none_as_null = true)]
+pub(crate) struct KeyContent<'a> {
     state: &'a str,
     purge_at: Option<i64>,
     current_version: Option<i64>,
@@ -45,7 +54,6 @@ impl<'a> TryFrom<&'a KeyRow> for NewKey<'a> {
     type Error = Error;
 
     fn try_from(row: &'a KeyRow) -> Result<Self> {
-        let bad = |what: &str| Error::invalid("store.commit", format!("the {what} does not fit"));
         Ok(Self {
             record: row.record.hyphenated().to_string(),
             tenant: row.id.tenant.as_str(),
@@ -54,6 +62,17 @@ impl<'a> TryFrom<&'a KeyRow> for NewKey<'a> {
             owner_id: row.id.owner.id(),
             service: row.id.service.as_str(),
             name: row.id.name.as_str(),
+            content: row.try_into()?,
+        })
+    }
+}
+
+impl<'a> TryFrom<&'a KeyRow> for KeyContent<'a> {
+    type Error = Error;
+
+    fn try_from(row: &'a KeyRow) -> Result<Self> {
+        let bad = |what: &str| Error::invalid("store.commit", format!("the {what} does not fit"));
+        Ok(Self {
             state: row.state.word(),
             purge_at: match row.state {
                 KeyState::Deleted { purge_at } => Some(purge_at.0),
