@@ -156,14 +156,18 @@ fn an_alias_moves_and_its_key_is_gone_before_anything_was_stored() {
     assert_eq!(refused.status.code(), Some(5), "{talk}");
     assert!(talk.contains("llm-keys kms allow --start-over"), "{talk}");
     must(&sandbox, &with(&["kms", "allow", "--start-over", "--yes"]), "");
-    must(&sandbox, &with(&["store", "anthropic"]), "sk-b");
-    assert_eq!(must(&sandbox, &with(&["get", "anthropic"]), ""), "sk-b");
+    // The row MAC keys of the tenant went with the old key; other tenants have their own.
+    let refused = run(&sandbox, &with(&["store", "anthropic"]), "sk-b");
+    assert_eq!(refused.status.code(), Some(5), "{refused:?}");
+    must(&sandbox, &with(&["store", "anthropic", "--tenant", "new"]), "sk-b");
+    assert_eq!(must(&sandbox, &with(&["get", "anthropic", "--tenant", "new"]), ""), "sk-b");
     // It opens now.
     let again = run(&sandbox, &with(&["kms", "allow", "--start-over", "--yes"]), "");
     assert_eq!(again.status.code(), Some(2), "{again:?}");
     // The sentinel is of the new key, too.
     let mut command = sandbox.command(PROGRAM);
-    command.args(with(&["get", "anthropic"])).env("LLM_KEYS_CHECK_ON_START", "true");
+    command.args(with(&["get", "anthropic", "--tenant", "new"]));
+    command.env("LLM_KEYS_CHECK_ON_START", "true");
     let output = in_aws(command, "");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
