@@ -68,6 +68,8 @@ pub(crate) async fn rollback(conn: &mut Conn) -> QueryResult<()> {
 /// still needs it. Waits for readers no longer than `wait`, in which nobody can write. The logs of
 /// servers are not for us to empty.
 pub(crate) async fn empty_log(conn: &mut Conn, wait: Duration) -> QueryResult<bool> {
+    // Only a file has a log to wait for.
+    let _ = wait;
     match conn {
         #[cfg(feature = "sqlite")]
         Conn::Sqlite(conn) => conn.spawn_blocking(move |conn| sqlite::empty_log(conn, wait)).await,

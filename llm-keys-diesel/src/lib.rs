@@ -82,6 +82,9 @@ mod file;
 mod from_env;
 #[cfg(feature = "postgres")]
 mod listen;
+#[cfg(not(feature = "postgres"))]
+#[path = "listen/none.rs"]
+mod listen;
 mod migrate;
 mod patience;
 mod pool;
